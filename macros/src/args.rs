@@ -1,0 +1,368 @@
+//! The keys of `#[retry(..)]`: read, then checked, in this file alone.
+
+use std::time::Duration;
+
+use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Error, Lit, Result};
+
+use crate::item::{Item, Shape};
+use crate::tokens::{Tokens, unwrapped};
+
+/// What the attribute asks for, checked.
+#[derive(Default)]
+pub(crate) struct Args {
+    /// The path of the crate, for expansions.
+    pub(crate) krate: TokenStream,
+    pub(crate) policy: Option<TokenStream>,
+    /// The policy's setters whose values are literals: they are checked while compiling.
+    pub(crate) fixed: Vec<Call>,
+    /// Those whose values are known at the call.
+    pub(crate) computed: Vec<Call>,
+    /// The attempt timeout, if it is a literal.
+    pub(crate) timeout: Option<Call>,
+    /// The builder's methods.
+    pub(crate) prepared: Vec<Call>,
+    pub(crate) before: Option<Before>,
+    pub(crate) attempt: Option<Ident>,
+    pub(crate) clones: Vec<Ident>,
+}
+
+/// A method call: `.name(value)`.
+pub(crate) struct Call {
+    pub(crate) method: Ident,
+    pub(crate) value: TokenStream,
+    /// Whether the value is a closure that is to be typed from the return type.
+    pub(crate) typed: bool,
+}
+
+/// The hook in place: its argument, if it takes one, and what it does.
+pub(crate) struct Before {
+    pub(crate) event: Option<TokenStream>,
+    pub(crate) block: TokenStream,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Count,
+    Seconds,
+    Factor,
+    Bool,
+    Flag,
+    /// One of these words for the variant beside it, or an expression of the type named first.
+    Word(&'static str, &'static [(&'static str, &'static str)]),
+    AttemptTimeout,
+    /// A closure that gets something from the return type.
+    Typed,
+    Plain,
+    Before,
+    Policy,
+    Attempt,
+    Clone,
+    Crate,
+}
+
+const JITTERS: &[(&str, &str)] =
+    &[("none", "None"), ("full", "Full"), ("equal", "Equal"), ("decorrelated", "Decorrelated")];
+const HINTS: &[(&str, &str)] = &[("give_up", "GiveUp"), ("clamp", "Clamp"), ("ignore", "Ignore")];
+
+const KEYS: &[(&str, Kind)] = &[
+    ("total", Kind::Count),
+    ("forever", Kind::Flag),
+    ("backoff", Kind::Seconds),
+    ("factor", Kind::Factor),
+    ("max", Kind::Seconds),
+    ("jitter", Kind::Word("Jitter", JITTERS)),
+    ("immediate_first", Kind::Bool),
+    ("within", Kind::Seconds),
+    ("attempt_timeout", Kind::AttemptTimeout),
+    ("hint_max", Kind::Seconds),
+    ("hints", Kind::Word("Hints", HINTS)),
+    ("idempotent", Kind::Bool),
+    ("connect", Kind::Count),
+    ("read", Kind::Count),
+    ("status", Kind::Count),
+    ("redirect", Kind::Count),
+    ("other", Kind::Count),
+    ("policy", Kind::Policy),
+    ("when", Kind::Typed),
+    ("when_ok", Kind::Typed),
+    ("on_retry", Kind::Typed),
+    ("before_retry", Kind::Before),
+    ("timer", Kind::Plain),
+    ("seed", Kind::Plain),
+    ("waits", Kind::Plain),
+    ("report", Kind::Plain),
+    ("attempt", Kind::Attempt),
+    ("clone", Kind::Clone),
+    ("crate", Kind::Crate),
+];
+
+/// One key as it is written.
+struct Entry {
+    key: Ident,
+    value: Written,
+}
+
+enum Written {
+    Word,
+    Value(TokenStream),
+    List(TokenStream),
+}
+
+/// Reads `key`, `key = value` and `key(list)`, separated by commas.
+fn entries(stream: TokenStream) -> Result<Vec<Entry>> {
+    let mut tokens = Tokens::new(stream);
+    let mut entries = Vec::new();
+    while let Some(tree) = tokens.peek().cloned() {
+        let Some(key) = tokens.ident() else {
+            return Err(Error::new_spanned(tree, "expected a key, such as `total = 3`"));
+        };
+        let value = if tokens.skip('=') {
+            let value = tokens.expression();
+            if value.is_empty() {
+                return Err(Error::new_spanned(&key, format!("`{key}` needs a value behind the `=`")));
+            }
+            Written::Value(unwrapped(value))
+        } else if let Some(list) = tokens.group(Delimiter::Parenthesis) {
+            Written::List(list.stream())
+        } else {
+            Written::Word
+        };
+        entries.push(Entry { key, value });
+        if let Some(next) = tokens.peek().cloned() {
+            if !tokens.skip(',') {
+                return Err(Error::new_spanned(next, "expected `,` before the next key, or `=` and a value"));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+impl Args {
+    /// Reads and checks the keys for this function.
+    ///
+    /// # Errors
+    ///
+    /// Lists every key that is wrong, at the key or at its value.
+    pub(crate) fn parse(stream: TokenStream, item: &Item) -> Result<Self> {
+        let entries = entries(stream)?;
+        let krate = entries.iter().find_map(|entry| match &entry.value {
+            Written::Value(path) if entry.key == "crate" => Some(path.clone()),
+            _ => None,
+        });
+        let mut args = Self { krate: krate.unwrap_or_else(|| quote!(::persevere)), ..Self::default() };
+        let mut errors: Option<Error> = None;
+        for (index, entry) in entries.iter().enumerate() {
+            let earlier = |name: &str| entries.iter().take(index).any(|earlier| earlier.key == name);
+            let Err(error) = args.add(entry, item, earlier) else { continue };
+            match &mut errors {
+                Some(errors) => errors.combine(error),
+                None => errors = Some(error),
+            }
+        }
+        errors.map_or(Ok(args), Err)
+    }
+
+    fn add(&mut self, Entry { key, value }: &Entry, item: &Item, earlier: impl Fn(&str) -> bool) -> Result<()> {
+        let name = key.to_string();
+        let Some(&(_, kind)) = KEYS.iter().find(|(known, _)| *known == name) else {
+            let keys = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+            return Err(Error::new_spanned(key, format!("unknown key `{key}`: there are {keys}")));
+        };
+        if earlier(&name) {
+            return Err(Error::new_spanned(key, format!("`{key}` is set twice")));
+        }
+        if name == "forever" && earlier("total") || name == "total" && earlier("forever") {
+            return Err(Error::new_spanned(key, "`total` and `forever` contradict each other: write one of them"));
+        }
+        if kind == Kind::AttemptTimeout && matches!(item.shape, Shape::Blocking) {
+            return Err(Error::new_spanned(
+                key,
+                "`attempt_timeout` needs an `async fn`: blocking code can't be cut. Give the operation a timeout of its \
+                 own; `attempt = name` lets the body ask `name.left()`",
+            ));
+        }
+        let value = match (kind, value) {
+            (Kind::Clone, Written::List(list)) => return self.clone_arguments(list, item),
+            (Kind::Flag, Written::Word) => &quote!(true),
+            (_, Written::Value(value)) if kind != Kind::Clone => value,
+            _ => return Err(kind.refuse(key, key)),
+        };
+        let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed };
+        match kind {
+            Kind::Flag => match Value::read(value) {
+                Value::Bool(true) => self.fixed.push(call(TokenStream::new())),
+                Value::Bool(false) => {}
+                _ => return Err(kind.refuse(key, value)),
+            },
+            Kind::AttemptTimeout => match self.setting(kind, key, value)? {
+                (value, true) => self.timeout = Some(call(value)),
+                (value, false) => self.prepared.push(call(value)),
+            },
+            Kind::Count | Kind::Seconds | Kind::Factor | Kind::Bool | Kind::Word(..) => {
+                match self.setting(kind, key, value)? {
+                    (value, true) => self.fixed.push(call(value)),
+                    (value, false) => self.computed.push(call(value)),
+                }
+            }
+            Kind::Typed | Kind::Plain => self.prepared.push(call(value.clone())),
+            Kind::Before => match Before::parse(value) {
+                Some(before) => self.before = Some(before),
+                None => self.prepared.push(call(value.clone())),
+            },
+            Kind::Policy => self.policy = Some(value.clone()),
+            Kind::Attempt => match Value::read(value) {
+                Value::Word(name) => self.attempt = Some(name),
+                _ => return Err(kind.refuse(key, value)),
+            },
+            Kind::Clone | Kind::Crate => {}
+        }
+        Ok(())
+    }
+
+    /// A setter's value, and whether it is known while compiling.
+    fn setting(&self, kind: Kind, key: &Ident, value: &TokenStream) -> Result<(TokenStream, bool)> {
+        let krate = &self.krate;
+        let fixed = match (kind, Value::read(value)) {
+            (Kind::Count, Value::Number { whole: true, .. })
+            | (Kind::Factor, Value::Number { whole: false, .. })
+            | (Kind::Bool, Value::Bool(_)) => value.clone(),
+            (Kind::Factor, Value::Number { value: number, .. }) => {
+                let mut float = Literal::f64_unsuffixed(number);
+                float.set_span(span(value));
+                float.into_token_stream()
+            }
+            (Kind::Seconds | Kind::AttemptTimeout, Value::Number { value: number, .. }) => {
+                // What is too long for a `Duration` is as long as can be, as in the setters.
+                let wait = Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX);
+                let nanos = Literal::u64_suffixed(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+                quote_spanned!(span(value)=> #krate::__private::Duration::from_nanos(#nanos))
+            }
+            (Kind::Word(ty, words), Value::Word(word)) => {
+                let Some((_, variant)) = words.iter().find(|(known, _)| word == known) else {
+                    return Ok((value.clone(), false));
+                };
+                let (ty, variant) = (Ident::new(ty, word.span()), Ident::new(variant, word.span()));
+                quote_spanned!(word.span()=> #krate::__private::#ty::#variant)
+            }
+            (_, Value::Word(_) | Value::Other) => return Ok((value.clone(), false)),
+            _ => return Err(kind.refuse(key, value)),
+        };
+        Ok((fixed, true))
+    }
+
+    fn clone_arguments(&mut self, list: &TokenStream, item: &Item) -> Result<()> {
+        for name in Tokens::new(list.clone()).by_commas() {
+            let name = name.rest();
+            let Value::Word(word) = Value::read(&name) else {
+                return Err(Error::new_spanned(name, "`clone(..)` takes the names of arguments, as in `clone(name)`"));
+            };
+            if word == "self" {
+                return Err(Error::new_spanned(
+                    word,
+                    "`self` can't be bound anew: write `let this = self.clone();` at the top of the body",
+                ));
+            }
+            if !item.arguments.iter().any(|argument| argument.name == word) {
+                return Err(Error::new_spanned(&word, format!("no argument of this function is called `{word}`")));
+            }
+            self.clones.push(word);
+        }
+        Ok(())
+    }
+}
+
+impl Before {
+    /// A block, or a closure of one argument; `None` for any other expression, which is the builder's to call.
+    fn parse(value: &TokenStream) -> Option<Self> {
+        let mut tokens = Tokens::new(value.clone());
+        if let Some(block) = tokens.group(Delimiter::Brace) {
+            return Some(Self { event: None, block: block.stream() }).filter(|_| tokens.is_empty());
+        }
+        if !tokens.skip('|') {
+            return None;
+        }
+        let event = tokens.until(|here| here.peek_punct(0, '|'));
+        let mut inside = tokens.skip('|').then_some(tokens)?;
+        if event.is_empty() || inside.peek_punct(0, '-') {
+            return None;
+        }
+        let whole = inside.clone().rest();
+        let block = inside.group(Delimiter::Brace).filter(|_| inside.is_empty());
+        Some(Self { event: Some(event), block: block.map_or(whole, |block| block.stream()) })
+    }
+}
+
+/// What a value is, as far as it shows before types are known.
+enum Value {
+    Number {
+        value: f64,
+        whole: bool,
+    },
+    Bool(bool),
+    Word(Ident),
+    /// A literal that no key takes, or a negative one.
+    Wrong,
+    Other,
+}
+
+impl Value {
+    fn read(value: &TokenStream) -> Self {
+        let mut tokens = Tokens::new(value.clone());
+        let negative = tokens.skip('-');
+        let first = tokens.next();
+        match first {
+            _ if !tokens.is_empty() => Self::Other,
+            Some(TokenTree::Literal(_)) if negative => Self::Wrong,
+            Some(TokenTree::Literal(literal)) => match Lit::new(literal) {
+                Lit::Int(number) => Self::number(number.base10_digits(), number.suffix(), true),
+                Lit::Float(number) => Self::number(number.base10_digits(), number.suffix(), false),
+                _ => Self::Wrong,
+            },
+            Some(TokenTree::Ident(word)) if !negative => match &*word.to_string() {
+                "true" => Self::Bool(true),
+                "false" => Self::Bool(false),
+                _ => Self::Word(word),
+            },
+            _ => Self::Other,
+        }
+    }
+
+    fn number(digits: &str, suffix: &str, whole: bool) -> Self {
+        let known = matches!(suffix, "" | "f32" | "f64" | "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64");
+        match digits.parse::<f64>() {
+            Ok(value) if known => Self::Number { value: value.min(f64::MAX), whole: whole && !suffix.starts_with('f') },
+            _ => Self::Wrong,
+        }
+    }
+}
+
+impl Kind {
+    /// Says what the key takes.
+    fn refuse(self, key: &Ident, at: &impl ToTokens) -> Error {
+        let takes = match self {
+            Self::Count => "a number of retries, such as `3`",
+            Self::Seconds | Self::AttemptTimeout => "seconds, zero or more, such as `0.3`, or a `Duration`",
+            Self::Factor => "a number that is 1 or more, such as `2.0`",
+            Self::Bool => "`true` or `false`",
+            Self::Flag => "nothing behind it, or `= true`",
+            Self::Word("Jitter", _) => "`none`, `full`, `equal`, `decorrelated`, or a `Jitter`",
+            Self::Word(..) => "`give_up`, `clamp`, `ignore`, or a value of `Hints`",
+            Self::Typed => "a closure, such as `|e| ..`, or a function",
+            Self::Before => "what to do before each retry, as in `before_retry = { .. }` or `= |event| ..`",
+            Self::Policy => "a policy, as in `policy = POLICY`",
+            Self::Plain => "an expression",
+            Self::Attempt => "a name, as in `attempt = attempt`, which the body then knows",
+            Self::Clone => "the arguments that each attempt gets a clone of, as in `clone(name)`",
+            Self::Crate => "the path of the crate, as in `crate = other_name`",
+        };
+        Error::new_spanned(at, format!("`{key}` takes {takes}"))
+    }
+}
+
+/// The first token's.
+fn span(tokens: &TokenStream) -> Span {
+    tokens.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span())
+}

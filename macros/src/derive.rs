@@ -1,0 +1,408 @@
+//! `#[derive(Retryable)]`.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Error, Result};
+
+use crate::tokens::{Tokens, idents};
+
+/// The faults, with the variant of `Fault` that each word means.
+const FAULTS: &[(&str, &str)] = &[
+    ("connect", "Connect"),
+    ("timeout", "Timeout"),
+    ("read", "Read"),
+    ("status", "Status"),
+    ("throttle", "Throttle"),
+    ("redirect", "Redirect"),
+    ("other", "Other"),
+];
+
+/// The type under the derive.
+struct Input {
+    name: Ident,
+    /// As they stand, without defaults, and as the type's own arguments.
+    parameters: Vec<Parameter>,
+    predicates: TokenStream,
+    marks: Marks,
+    variants: Vec<Variant>,
+    is_enum: bool,
+}
+
+struct Parameter {
+    declared: TokenStream,
+    name: TokenStream,
+}
+
+struct Variant {
+    /// Where a missing decision is pointed at.
+    name: Ident,
+    marks: Marks,
+    fields: Vec<Field>,
+}
+
+struct Field {
+    /// A name, or an index.
+    member: TokenTree,
+    ty: TokenStream,
+    forward: Option<Ident>,
+}
+
+/// What the `#[retry(..)]`s of one place say.
+#[derive(Clone, Default)]
+struct Marks {
+    decision: Option<Ident>,
+    reached: Option<(Ident, Ident)>,
+    after: Option<(Ident, TokenStream)>,
+    krate: Option<TokenStream>,
+}
+
+/// Writes the implementation.
+///
+/// # Errors
+///
+/// On a variant without a decision, or with two, and on words that mean nothing there.
+pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
+    let input = Input::parse(stream)?;
+    let krate = input.marks.krate.clone().unwrap_or_else(|| quote!(::persevere));
+    let private = quote!(#krate::__private);
+    let mut bounds = Vec::new();
+    let mut arms = TokenStream::new();
+    let mut errors: Option<Error> = None;
+    for variant in &input.variants {
+        match variant.arm(&input, &private, &mut bounds) {
+            Ok(arm) => arms.extend(arm),
+            Err(error) => match &mut errors {
+                Some(errors) => errors.combine(error),
+                None => errors = Some(error),
+            },
+        }
+    }
+    if let Some(errors) = errors {
+        return Err(errors);
+    }
+    let Input { name, parameters, predicates, .. } = &input;
+    let declared = parameters.iter().map(|parameter| &parameter.declared);
+    let names = parameters.iter().map(|parameter| &parameter.name);
+    let value = if input.variants.is_empty() { quote!(*self) } else { quote!(self) };
+    Ok(quote! {
+        #[automatically_derived]
+        impl<#(#declared),*> #private::Retryable for #name<#(#names),*>
+        where
+            #predicates
+            #(#bounds: #private::Retryable,)*
+        {
+            fn verdict(&self) -> #private::Verdict {
+                match #value { #arms }
+            }
+        }
+    })
+}
+
+impl Input {
+    fn parse(stream: TokenStream) -> Result<Self> {
+        let mut tokens = Tokens::new(stream);
+        let marks = Marks::parse(tokens.attributes(false), true)?;
+        tokens.visibility();
+        let Some(keyword) = tokens.ident() else { return Err(unreadable()) };
+        let Some(name) = tokens.ident() else { return Err(unreadable()) };
+        if keyword == "union" {
+            return Err(Error::new_spanned(
+                keyword,
+                "a union does not say what it holds: implement `Retryable` by hand",
+            ));
+        }
+        let is_enum = keyword == "enum";
+        let parameters: Vec<_> =
+            Tokens::new(tokens.generics()).by_commas().into_iter().filter_map(Parameter::parse).collect();
+        let mut predicates = Self::predicates(&mut tokens);
+        let body = tokens.group(Delimiter::Brace).or_else(|| tokens.group(Delimiter::Parenthesis));
+        predicates.extend(Self::predicates(&mut tokens));
+        let variants = if is_enum {
+            Variant::all(&body.ok_or_else(unreadable)?)?
+        } else {
+            vec![Variant { name: name.clone(), marks: Marks::default(), fields: fields(body.as_ref())? }]
+        };
+        Ok(Self { name, parameters, predicates, marks, variants, is_enum })
+    }
+
+    /// A `where` clause, without its word, and with a comma at its end.
+    fn predicates(tokens: &mut Tokens) -> TokenStream {
+        if !tokens.eat_ident("where") {
+            return TokenStream::new();
+        }
+        let parts = Tokens::new(tokens.until(|here| here.peek_punct(0, ';') || here.is_last())).by_commas();
+        parts.into_iter().map(Tokens::rest).map(|part| quote!(#part,)).collect()
+    }
+
+    /// Whether the type depends on a parameter of this one.
+    fn is_generic(&self, ty: &TokenStream) -> bool {
+        let used = idents(ty.clone());
+        self.parameters.iter().flat_map(|parameter| idents(parameter.name.clone())).any(|name| used.contains(&name))
+    }
+}
+
+impl Parameter {
+    fn parse(mut tokens: Tokens) -> Option<Self> {
+        tokens.attributes(false);
+        let declared = tokens.until(|here| here.peek_punct(0, '='));
+        let mut tokens = Tokens::new(declared.clone());
+        tokens.eat_ident("const");
+        let name: TokenStream = match tokens.next()? {
+            // A lifetime is two tokens.
+            TokenTree::Punct(quote) => [TokenTree::Punct(quote)].into_iter().chain(tokens.next()).collect(),
+            name => name.into(),
+        };
+        Some(Self { declared, name })
+    }
+}
+
+impl Variant {
+    fn all(body: &Group) -> Result<Vec<Self>> {
+        let mut tokens = Tokens::new(body.stream());
+        let mut variants = Vec::new();
+        while !tokens.is_empty() {
+            let marks = Marks::parse(tokens.attributes(false), false)?;
+            tokens.visibility();
+            let Some(name) = tokens.ident() else { return Err(unreadable()) };
+            let body = tokens.group(Delimiter::Brace).or_else(|| tokens.group(Delimiter::Parenthesis));
+            variants.push(Self { name, marks, fields: fields(body.as_ref())? });
+            if tokens.skip('=') {
+                tokens.expression();
+            }
+            tokens.skip(',');
+        }
+        Ok(variants)
+    }
+
+    /// One arm of the match; `bounds` gets the types that it forwards to, where they are generic.
+    fn arm(&self, input: &Input, private: &TokenStream, bounds: &mut Vec<TokenStream>) -> Result<TokenStream> {
+        let Self { name, fields, .. } = self;
+        let forwarded: Vec<_> = fields.iter().filter_map(|field| Some((field, field.forward.clone()?))).collect();
+        let own = self.marks.decision.as_ref();
+        if let (Some(own), [(_, marked), ..]) = (own.filter(|own| *own != "forward"), &*forwarded) {
+            return Err(Error::new_spanned(
+                marked,
+                format!("one decision only: this says `forward`, and above it stands `{own}`"),
+            ));
+        }
+        if let [_, (_, second), ..] = &*forwarded {
+            return Err(Error::new_spanned(second, "one field only can be forwarded to"));
+        }
+        let forward = forwarded.first().map(|(_, word)| word);
+        let Some(decision) = own.or(forward).or(input.marks.decision.as_ref()) else {
+            let place = if input.is_enum { "above it, or on the enum for all of its variants" } else { "above it" };
+            return Err(Error::new_spanned(
+                name,
+                format!(
+                    "`{name}` needs a decision: write `#[retry(transient)]`, `#[retry(permanent)]`, `#[retry(forward)]` or \
+                     a fault, such as `#[retry(connect)]`, {place}"
+                ),
+            ));
+        };
+        let reached = self.marks.reached.as_ref().or(input.marks.reached.as_ref());
+        let after = self.marks.after.as_ref().or(input.marks.after.as_ref());
+        let option = self.marks.reached.as_ref().map(|(key, _)| key).or(self.marks.after.as_ref().map(|(key, _)| key));
+        let inherited = own.is_none() && forward.is_none();
+        let option = option.or(input.marks.reached.as_ref().map(|(key, _)| key).filter(|_| inherited));
+        let option = option.or(input.marks.after.as_ref().map(|(key, _)| key).filter(|_| inherited));
+        if let (true, Some(option)) = (decision == "permanent", option) {
+            return Err(Error::new_spanned(
+                option,
+                format!("`{option}` contradicts `permanent`: what is not tried again is not waited for"),
+            ));
+        }
+
+        let mut pattern = TokenStream::new();
+        let mut bound: Vec<Ident> = Vec::new();
+        let mut bind = |field: &Field| {
+            let (member, name) = (&field.member, field.local());
+            if !bound.contains(&name) {
+                pattern.extend(quote!(#member: #name,));
+                bound.push(name.clone());
+            }
+            name
+        };
+        let mut verdict = if decision == "forward" {
+            let field = match (&*forwarded, &**fields) {
+                (&[(field, _), ..], _) | ([], [field]) => field,
+                ([], []) => return Err(Error::new_spanned(decision, format!("`{name}` has no field to forward to"))),
+                _ => {
+                    return Err(Error::new_spanned(
+                        decision,
+                        format!("`{name}` has several fields: put `#[retry(forward)]` on the one that decides"),
+                    ));
+                }
+            };
+            if input.is_generic(&field.ty) {
+                bounds.push(field.ty.clone());
+            }
+            let (field, span) = (bind(field), decision.span());
+            quote_spanned!(span=> #private::Retryable::verdict(#field))
+        } else if decision == "permanent" {
+            quote!(#private::Verdict::permanent())
+        } else {
+            let fault = FAULTS.iter().find(|(word, _)| decision == word).map(|(_, fault)| format_ident!("{fault}"));
+            let fault = fault.map(|fault| quote!(.fault(#private::Fault::#fault)));
+            quote!(#private::Verdict::transient() #fault)
+        };
+        if let Some((_, reached)) = reached.filter(|_| decision != "permanent") {
+            verdict = quote!(#verdict.reached(#private::Reached::#reached));
+        }
+        if let Some((_, after)) = after.filter(|_| decision != "permanent") {
+            let hint = self.hint(after, &mut bind)?;
+            verdict = quote!(#private::hinted(#verdict, #hint));
+        }
+        let path = if input.is_enum { quote!(Self::#name) } else { quote!(Self) };
+        Ok(quote!(#path { #pattern .. } => #verdict,))
+    }
+
+    /// What `after` names: a field, or an expression in which the fields are references.
+    fn hint(&self, after: &TokenStream, bind: &mut impl FnMut(&Field) -> Ident) -> Result<TokenStream> {
+        let mut tokens = Tokens::new(after.clone());
+        if let (Some(TokenTree::Literal(index)), true) = (tokens.next(), tokens.is_empty()) {
+            let field = self.fields.iter().find(|field| field.member.to_string() == index.to_string());
+            return match field {
+                Some(field) => Ok(bind(field).into_token_stream()),
+                None => Err(Error::new_spanned(
+                    index,
+                    format!("`{}` has no field of this number; for a fixed wait write a `Duration`", self.name),
+                )),
+            };
+        }
+        let used = idents(after.clone());
+        for field in self.fields.iter().filter(|field| used.iter().any(|ident| ident == &field.member.to_string())) {
+            bind(field);
+        }
+        let single = used.len() == 1 && after.clone().into_iter().count() == 1;
+        let named =
+            self.fields.iter().any(|field| used.first().is_some_and(|ident| ident == &field.member.to_string()));
+        Ok(if single && named { after.clone() } else { quote!(&(#after)) })
+    }
+}
+
+impl Field {
+    /// The name that it is bound to.
+    fn local(&self) -> Ident {
+        match &self.member {
+            TokenTree::Ident(name) => name.clone(),
+            index => format_ident!("field{}", index.to_string()),
+        }
+    }
+}
+
+fn fields(body: Option<&Group>) -> Result<Vec<Field>> {
+    let Some(body) = body else { return Ok(Vec::new()) };
+    let named = body.delimiter() == Delimiter::Brace;
+    let parts = Tokens::new(body.stream()).by_commas().into_iter().enumerate();
+    parts
+        .map(|(index, mut tokens)| {
+            let marks = Marks::parse(tokens.attributes(false), false)?;
+            let beside = [marks.reached.map(|(key, _)| key), marks.after.map(|(key, _)| key)].into_iter().flatten();
+            let forward = marks.decision;
+            if let Some(other) =
+                forward.iter().find(|word| *word != "forward").cloned().into_iter().chain(beside).next()
+            {
+                return Err(Error::new_spanned(
+                    other,
+                    "on a field stands `forward` alone; what else there is to say stands above the variant",
+                ));
+            }
+            tokens.visibility();
+            let member = if named {
+                let name = tokens.ident().ok_or_else(unreadable)?;
+                tokens.skip(':');
+                name.into()
+            } else {
+                proc_macro2::Literal::usize_unsuffixed(index).into()
+            };
+            Ok(Field { member, ty: tokens.rest(), forward })
+        })
+        .collect()
+}
+
+impl Marks {
+    /// Reads the attributes called `retry` among these.
+    fn parse(attributes: Vec<Group>, container: bool) -> Result<Self> {
+        let mut marks = Self::default();
+        for attribute in attributes {
+            let mut tokens = Tokens::new(attribute.stream());
+            if !tokens.peek_ident("retry") {
+                continue;
+            }
+            let at = tokens.next();
+            let Some(list) = tokens.group(Delimiter::Parenthesis) else {
+                return Err(Error::new_spanned(at, "write the decision in parentheses, as in `#[retry(transient)]`"));
+            };
+            let mut list = Tokens::new(list.stream());
+            while let Some(at) = list.peek().cloned() {
+                let Some(word) = list.ident() else {
+                    return Err(Error::new_spanned(at, "expected a word, such as `transient` or `permanent`"));
+                };
+                let value = list.skip('=').then(|| list.expression()).filter(|value| !value.is_empty());
+                marks.add(word, value, container)?;
+                if !list.skip(',') {
+                    if let Some(next) = list.peek() {
+                        return Err(Error::new_spanned(next, "expected `,` before the next word"));
+                    }
+                }
+            }
+        }
+        Ok(marks)
+    }
+
+    fn add(&mut self, word: Ident, value: Option<TokenStream>, container: bool) -> Result<()> {
+        let name = word.to_string();
+        let twice = |word: &Ident| Error::new_spanned(word, format!("`{word}` is set twice"));
+        match (&*name, value) {
+            ("reached", Some(value)) => {
+                let reached = match &*value.to_string() {
+                    "no" => format_ident!("No"),
+                    "maybe" => format_ident!("Maybe"),
+                    _ => return Err(Error::new_spanned(value, "`reached` takes `no` or `maybe`")),
+                };
+                match self.reached.replace((word.clone(), reached)) {
+                    Some(_) => Err(twice(&word)),
+                    None => Ok(()),
+                }
+            }
+            ("after", Some(value)) => match self.after.replace((word.clone(), value)) {
+                Some(_) => Err(twice(&word)),
+                None => Ok(()),
+            },
+            ("crate", Some(path)) if container => {
+                self.krate = Some(path);
+                Ok(())
+            }
+            ("reached", None) => Err(Error::new_spanned(word, "`reached` takes `no` or `maybe`, as in `reached = no`")),
+            ("after", None) => Err(Error::new_spanned(word, "`after` takes the wait, as in `after = field`")),
+            ("transient" | "permanent" | "forward", None) => self.decide(word),
+            (_, None) if FAULTS.iter().any(|(fault, _)| *fault == name) => self.decide(word),
+            ("transient" | "permanent" | "forward", Some(value)) => {
+                Err(Error::new_spanned(value, format!("`{name}` takes no value")))
+            }
+            _ => {
+                let faults = FAULTS.iter().map(|(fault, _)| format!("`{fault}`")).collect::<Vec<_>>().join(", ");
+                Err(Error::new_spanned(
+                    word,
+                    format!(
+                        "unknown word `{name}`: there are `transient`, `permanent`, `forward`, the faults {faults}, and \
+                         beside them `reached = no`, `reached = maybe`, `after = field`"
+                    ),
+                ))
+            }
+        }
+    }
+
+    fn decide(&mut self, word: Ident) -> Result<()> {
+        if let Some(first) = &self.decision {
+            return Err(Error::new_spanned(&word, format!("one decision only: `{first}` stands before `{word}`")));
+        }
+        self.decision = Some(word);
+        Ok(())
+    }
+}
+
+/// Unreachable: the compiler hands a derive nothing but an item that it has parsed.
+fn unreadable() -> Error {
+    Error::new(proc_macro2::Span::call_site(), "`Retryable` can be derived for an enum or a struct")
+}

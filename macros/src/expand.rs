@@ -1,0 +1,153 @@
+//! What `#[retry]` writes: the function as it was, with a loop around its body.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use crate::args::{Args, Before, Call};
+use crate::item::{Item, Shape};
+use crate::tokens::braced;
+
+/// Quotes at `mixed_site`, where no local meets a name of the user's.
+macro_rules! quoted {
+    ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
+}
+
+/// Writes the function.
+pub(crate) fn function(item: &Item, args: &Args) -> TokenStream {
+    let Item { head, shape, .. } = item;
+    let run = run(item, args);
+    let body = braced(match shape {
+        Shape::Blocking | Shape::Async => run,
+        Shape::Boxed { pin, prologue } => {
+            let future = braced(quote!(#prologue #run));
+            quote!(#pin (async move #future))
+        }
+    });
+    quote!(#head #body)
+}
+
+fn run(item: &Item, args: &Args) -> TokenStream {
+    let Item { shape, result, body, .. } = item;
+    let krate = &args.krate;
+    let private = quoted!(#krate::__private);
+    let policy = policy(args, &private);
+    let clones: TokenStream = args.clones.iter().map(|name| clone(name, item, &private)).collect();
+    let (asked, before) = before(args.before.as_ref(), &private);
+    let (start, number, operation, step) = if let Shape::Blocking = shape {
+        let operation = braced(quote!(#before #body));
+        (
+            quoted!(start_blocking),
+            quoted!(attempt_blocking),
+            quoted!(of.attempt(|| #operation)),
+            quoted! {
+                match run.settle_blocking(outcome) {
+                    #private::Step::Done(outcome) => break outcome,
+                    #private::Step::Again => run.wait_blocking(#private::Duration::ZERO),
+                    #private::Step::Wait(wait) => run.wait_blocking(wait),
+                }
+            },
+        )
+    } else {
+        // The `return` is never taken: it gives the block its type.
+        let operation = braced(quoted! {
+            if let #private::Option::Some(never) = #private::Option::None::<#result> {
+                return never;
+            }
+            #before #body
+        });
+        (
+            quoted!(start),
+            quoted!(attempt),
+            quoted!(of.outcome(run.guard_future(async #operation).await)),
+            // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
+            quoted! {
+                let wait = match run.settle(outcome) {
+                    #private::Step::Done(outcome) => break outcome,
+                    #private::Step::Again => #private::Option::None,
+                    #private::Step::Wait(wait) => #private::Option::Some(wait),
+                };
+                match wait {
+                    #private::Option::None => #private::Yield::default().await,
+                    #private::Option::Some(wait) => run.sleep(wait).await,
+                }
+            },
+        )
+    };
+    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.#number();));
+    // A block of its own: the clones are gone before the wait.
+    let outcome = if clones.is_empty() { operation } else { braced(quote!(#clones #operation)).into() };
+    quoted! {
+        let of = #private::of::<#result>();
+        #policy
+        run.#start();
+        loop {
+            #attempt
+            #asked
+            let outcome = #outcome;
+            #step
+        }
+    }
+}
+
+/// What `before_retry = ..` in place asks the run, outside of the attempt, and what it puts first in the attempt.
+fn before(hook: Option<&Before>, private: &TokenStream) -> (TokenStream, TokenStream) {
+    match hook {
+        None => (TokenStream::new(), TokenStream::new()),
+        Some(Before { event: None, block }) => {
+            let block = braced(block);
+            (quoted!(let retry = run.is_retry();), quoted!(if retry #block))
+        }
+        Some(Before { event: Some(pattern), block }) => {
+            let block = braced(quoted!(let #pattern = event; #block));
+            (quoted!(let last = run.event();), quoted!(if let #private::Option::Some(event) = last #block))
+        }
+    }
+}
+
+/// Statements for one attempt's own argument.
+fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
+    if item.arguments.iter().any(|argument| argument.name == *name && argument.mutable) {
+        // By `&mut`, lest the argument's own `mut` be called unused.
+        quoted!(let mut #name = #private::clone_mut(&mut #name);)
+    } else {
+        quoted!(let #name = #private::Clone::clone(&#name);)
+    }
+}
+
+/// The statement that makes the run. Literals are checked in a `const`, and the run borrows it.
+fn policy(args: &Args, private: &TokenStream) -> TokenStream {
+    let Args { policy, fixed, computed, timeout, prepared, .. } = args;
+    let mut literal = TokenStream::new();
+    let (base, rest) = match policy {
+        Some(policy) if fixed.is_empty() && computed.is_empty() => (policy.clone(), timeout.as_ref()),
+        Some(policy) => (quoted!((#policy) #(#fixed)* #(#computed)*), timeout.as_ref()),
+        None => {
+            let inside = timeout.as_ref().filter(|_| computed.is_empty());
+            let kind =
+                if inside.is_some() { quoted!(#private::Timed<#private::Policy>) } else { quoted!(#private::Policy) };
+            // At the attribute as a whole, for the message about a contradiction.
+            let checked = quote!(.checked());
+            literal = quoted!(const __POLICY: #kind = #private::Policy::new() #(#fixed)* #inside #checked;);
+            if computed.is_empty() {
+                (quoted!(&__POLICY), None)
+            } else {
+                (quoted!(__POLICY #(#computed)*), timeout.as_ref())
+            }
+        }
+    };
+    let keeps = args.before.as_ref().is_some_and(|hook| hook.event.is_some());
+    let keep = keeps.then(|| quoted!(.keep_event()));
+    let rest: Vec<_> = rest.into_iter().chain(prepared).map(ToTokens::to_token_stream).chain(keep).collect();
+    if rest.is_empty() {
+        quoted!(#literal let mut run = #private::drive(#base);)
+    } else {
+        quoted!(#literal let mut run = #private::drive(#private::IntoRetry::into_retry(#base) #(#rest)*);)
+    }
+}
+
+impl ToTokens for Call {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { method, value, typed } = self;
+        tokens.extend(if *typed { quoted!(.#method(of.#method(#value))) } else { quoted!(.#method(#value)) });
+    }
+}

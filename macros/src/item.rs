@@ -1,0 +1,241 @@
+//! The function under the attribute, as far as an expansion has to know it.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Error, Result};
+
+use crate::tokens::{Tokens, idents, unwrapped};
+
+/// A function, in pieces that are put together again around the loop.
+pub(crate) struct Item {
+    /// All that stands before the body.
+    pub(crate) head: TokenStream,
+    pub(crate) shape: Shape,
+    /// Its `Result`, with `_` for each `impl Trait`, which may not stand in a body.
+    pub(crate) result: TokenStream,
+    pub(crate) arguments: Vec<Argument>,
+    /// What an attempt executes.
+    pub(crate) body: TokenStream,
+}
+
+/// How the function becomes a loop.
+pub(crate) enum Shape {
+    Blocking,
+    Async,
+    /// `Box::pin(async move { .. })`, as `#[async_trait]` writes it.
+    Boxed {
+        /// `Box::pin`
+        pin: TokenStream,
+        /// Moves the arguments into the future; once, not in each attempt.
+        prologue: TokenStream,
+    },
+}
+
+pub(crate) struct Argument {
+    pub(crate) name: Ident,
+    pub(crate) mutable: bool,
+}
+
+impl Item {
+    /// Takes a function apart.
+    ///
+    /// # Errors
+    ///
+    /// On what is no function, has no body, or can't be retried.
+    pub(crate) fn parse(stream: TokenStream) -> Result<Self> {
+        let mut tokens = Tokens::new(stream.clone());
+        tokens.attributes(false);
+        tokens.visibility();
+        tokens.eat_ident("default");
+        let start = tokens.clone();
+        let constant = tokens.eat_ident("const");
+        let asynchronous = tokens.eat_ident("async");
+        let _ = tokens.eat_ident("safe") || tokens.eat_ident("unsafe");
+        if tokens.eat_ident("extern") {
+            tokens.literal();
+        }
+        if !tokens.eat_ident("fn") {
+            return Err(not_a_function(&start));
+        }
+        if constant {
+            return Err(error(start.peek(), "a `const fn` can't be retried: a retry waits; remove `const`"));
+        }
+        let name = tokens.ident();
+        tokens.generics();
+        let Some(arguments) = tokens.group(Delimiter::Parenthesis) else { return Err(not_a_function(&start)) };
+        let result = Self::result(&mut tokens);
+
+        let mut head: Vec<TokenTree> = stream.into_iter().collect();
+        let body = head.pop().map(TokenStream::from).map(unwrapped).map(Tokens::new);
+        let Some(body) = body.and_then(|mut body| body.group(Delimiter::Brace)) else {
+            return Err(error(
+                name.as_ref(),
+                "only a function with a body can be retried: put `#[retry]` on the methods that implement this one",
+            ));
+        };
+        let Some(result) = result else {
+            return Err(error(
+                name.as_ref(),
+                "`#[retry]` needs a function that returns a `Result`: this one returns nothing that could fail",
+            ));
+        };
+        let arguments = Tokens::new(arguments.stream()).by_commas().into_iter().flat_map(names).collect();
+        // Inner attributes can't stand in the attempt; outside they mean the same.
+        let mut body = Tokens::new(body.stream());
+        let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
+        let head = outer.chain([head.into_iter().collect()]).collect();
+        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest() };
+        if asynchronous {
+            Ok(Self { shape: Shape::Async, ..item })
+        } else if is_future(&item.result) {
+            item.boxed()
+        } else {
+            Ok(item)
+        }
+        .map(|item| Self { result: inferred(item.result), ..item })
+    }
+
+    /// The type behind `->`, if there is one.
+    fn result(tokens: &mut Tokens) -> Option<TokenStream> {
+        if !(tokens.peek_punct(0, '-') && tokens.peek_punct(1, '>')) {
+            return None;
+        }
+        tokens.next();
+        tokens.next();
+        let end = |here: &Tokens| here.peek_ident("where") || here.is_last() || here.peek_punct(0, ';');
+        Some(tokens.until(end)).filter(|result| !result.is_empty())
+    }
+
+    /// The loop goes into the future that the function returns.
+    fn boxed(mut self) -> Result<Self> {
+        let refused = Error::new_spanned(
+            &self.result,
+            "a function that returns a future is over before the future has run, so there is nothing to retry: make it \
+             an `async fn`, or write its whole body as `Box::pin(async move { .. })` with `Future<Output = Result<..>>`",
+        );
+        let mut body = Tokens::new(self.body.clone());
+        let pin = body.until(|here| matches!(here.peek(), Some(TokenTree::Group(_))));
+        let path: Vec<_> = idents(pin.clone());
+        let [.., boxed, method] = &*path else { return Err(refused) };
+        let Some(call) = body.group(Delimiter::Parenthesis) else { return Err(refused) };
+        let mut call = Tokens::new(call.stream());
+        let asynchronous = call.eat_ident("async") && call.eat_ident("move");
+        let (Some(block), Some(result)) = (call.group(Delimiter::Brace), output(self.result.clone())) else {
+            return Err(refused);
+        };
+        call.skip(',');
+        if boxed != "Box" || method != "pin" || !asynchronous || !call.is_empty() || !body.is_empty() {
+            return Err(refused);
+        }
+        let mut block = Tokens::new(block.stream());
+        let prologue = self.prologue(&mut block);
+        Ok(Self { shape: Shape::Boxed { pin, prologue }, result, body: block.rest(), ..self })
+    }
+
+    /// The statements that `#[async_trait]` puts first: a `return` that is never taken, then `let x = x;` for each
+    /// argument.
+    fn prologue(&mut self, block: &mut Tokens) -> TokenStream {
+        let mut prologue = TokenStream::new();
+        if !block.peek_ident("if") {
+            return prologue;
+        }
+        prologue.extend(block.until(
+            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
+        ));
+        prologue.extend(block.next());
+        loop {
+            let mut ahead = block.clone();
+            ahead.attributes(false);
+            if !ahead.eat_ident("let") {
+                return prologue;
+            }
+            let pattern = ahead.until(|here| here.peek_punct(0, '='));
+            ahead.next();
+            if ahead.ident().is_none() || !ahead.skip(';') {
+                return prologue;
+            }
+            self.arguments.splice(0..0, names(Tokens::new(pattern)));
+            let length = ahead.position() - block.position();
+            prologue.extend(std::iter::from_fn(|| block.next()).take(length));
+        }
+    }
+}
+
+/// The names that a parameter binds: all in its pattern, those of types in it too, which does no harm.
+fn names(mut parameter: Tokens) -> Vec<Argument> {
+    parameter.attributes(false);
+    let pattern = parameter.until(|here| here.peek_punct(0, ':') && !here.peek_punct(1, ':'));
+    let mut mutable = false;
+    let mut names = Vec::new();
+    for name in idents(pattern) {
+        if name == "mut" {
+            mutable = true;
+        } else if name != "ref" {
+            names.push(Argument { name, mutable });
+            mutable = false;
+        }
+    }
+    names
+}
+
+/// Whether the type is a future, rather than a `Result` that may hold one.
+fn is_future(result: &TokenStream) -> bool {
+    let mut head = Tokens::new(result.clone());
+    let head = idents(head.until(|here| here.peek_punct(0, '<')));
+    let named = |ident: &Ident| ident.to_string().ends_with("Future");
+    let wraps = head.iter().any(|ident| ident == "impl" || ident == "dyn")
+        || head.last().is_some_and(|last| last == "Pin" || last == "Box");
+    head.last().is_some_and(named) || wraps && idents(result.clone()).iter().any(named)
+}
+
+/// The type behind `Output =`, wherever it stands.
+fn output(stream: TokenStream) -> Option<TokenStream> {
+    let mut tokens = Tokens::new(stream);
+    while let Some(tree) = tokens.next() {
+        match tree {
+            TokenTree::Ident(ident) if ident == "Output" && tokens.skip('=') => {
+                return Some(tokens.until(|here| here.peek_punct(0, '>') || here.peek_punct(0, ',')));
+            }
+            TokenTree::Group(group) => {
+                if let Some(found) = output(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The type with `_` for each `impl Trait` in it.
+fn inferred(stream: TokenStream) -> TokenStream {
+    let mut tokens = Tokens::new(stream);
+    let mut result = TokenStream::new();
+    while let Some(tree) = tokens.next() {
+        result.extend([match tree {
+            TokenTree::Ident(ident) if ident == "impl" => {
+                tokens.until(|here| here.peek_punct(0, '>') || here.peek_punct(0, ','));
+                Ident::new("_", ident.span()).into()
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), inferred(group.stream()));
+                inner.set_span(group.span());
+                inner.into()
+            }
+            tree => tree,
+        }]);
+    }
+    result
+}
+
+fn not_a_function(start: &Tokens) -> Error {
+    error(
+        start.peek(),
+        "`#[retry]` goes on a function or a method that has a body: `#[retry] fn`, `#[retry] async fn`; for the methods \
+         of an `impl`, on each of them",
+    )
+}
+
+fn error<T: ToTokens>(at: Option<&T>, message: &str) -> Error {
+    at.map_or_else(|| Error::new(Span::call_site(), message), |at| Error::new_spanned(at, message))
+}

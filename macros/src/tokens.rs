@@ -1,0 +1,226 @@
+//! Reading items as tokens. What a body or an expression says is the compiler's to parse; only where it ends is ours.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+
+/// A cursor over a flat list of token trees.
+#[derive(Clone, Default)]
+pub(crate) struct Tokens {
+    list: Vec<TokenTree>,
+    at: usize,
+}
+
+impl Tokens {
+    pub(crate) fn new(stream: TokenStream) -> Self {
+        Self { list: stream.into_iter().collect(), at: 0 }
+    }
+
+    pub(crate) fn peek(&self) -> Option<&TokenTree> {
+        self.list.get(self.at)
+    }
+
+    pub(crate) fn next(&mut self) -> Option<TokenTree> {
+        let next = self.peek().cloned();
+        self.at += usize::from(next.is_some());
+        next
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at >= self.list.len()
+    }
+
+    pub(crate) fn rest(self) -> TokenStream {
+        self.list.into_iter().skip(self.at).collect()
+    }
+
+    pub(crate) fn peek_ident(&self, word: &str) -> bool {
+        matches!(self.peek(), Some(TokenTree::Ident(ident)) if ident == word)
+    }
+
+    pub(crate) fn peek_punct(&self, ahead: usize, sign: char) -> bool {
+        matches!(self.list.get(self.at + ahead), Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
+    }
+
+    /// `->`, `=>` and `::` are two tokens each.
+    fn peek_signs(&self, signs: [char; 2]) -> bool {
+        self.peek_punct(0, signs[0]) && self.peek_punct(1, signs[1])
+    }
+
+    pub(crate) fn eat_ident(&mut self, word: &str) -> bool {
+        let there = self.peek_ident(word);
+        self.at += usize::from(there);
+        there
+    }
+
+    pub(crate) fn ident(&mut self) -> Option<Ident> {
+        match self.peek() {
+            Some(TokenTree::Ident(ident)) => {
+                let ident = ident.clone();
+                self.at += 1;
+                Some(ident)
+            }
+            _ => None,
+        }
+    }
+
+    /// Passes over a literal, such as an ABI's name.
+    pub(crate) fn literal(&mut self) -> bool {
+        let there = matches!(self.peek(), Some(TokenTree::Literal(_)));
+        self.at += usize::from(there);
+        there
+    }
+
+    /// Passes over this sign.
+    pub(crate) fn skip(&mut self, sign: char) -> bool {
+        let there = self.peek_punct(0, sign);
+        self.at += usize::from(there);
+        there
+    }
+
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn is_last(&self) -> bool {
+        self.at + 1 >= self.list.len()
+    }
+
+    pub(crate) fn group(&mut self, delimiter: Delimiter) -> Option<Group> {
+        match self.peek() {
+            Some(TokenTree::Group(group)) if group.delimiter() == delimiter => {
+                let group = group.clone();
+                self.at += 1;
+                Some(group)
+            }
+            _ => None,
+        }
+    }
+
+    /// The contents of the attributes that stand here, outer or inner.
+    pub(crate) fn attributes(&mut self, inner: bool) -> Vec<Group> {
+        let mut attributes = Vec::new();
+        while self.peek_punct(0, '#') && self.peek_punct(1, '!') == inner {
+            let mut ahead = self.clone();
+            ahead.at += 1 + usize::from(inner);
+            let Some(group) = ahead.group(Delimiter::Bracket) else { break };
+            attributes.push(group);
+            *self = ahead;
+        }
+        attributes
+    }
+
+    /// Passes over `pub`, `pub(..)`, and what a macro's `$vis` left, nothing included.
+    pub(crate) fn visibility(&mut self) {
+        if self.group(Delimiter::None).is_none() && self.eat_ident("pub") {
+            self.group(Delimiter::Parenthesis);
+        }
+    }
+
+    /// What stands before the first place outside of angle brackets where `stop` holds: a piece of a type or pattern.
+    pub(crate) fn until(&mut self, stop: impl Fn(&Self) -> bool) -> TokenStream {
+        let (mut depth, mut taken) = (0_u32, TokenStream::new());
+        while !self.is_empty() && (depth > 0 || !stop(self)) {
+            if self.peek_signs(['-', '>']) || self.peek_signs([':', ':']) || self.peek_signs(['=', '>']) {
+                taken.extend(self.next());
+            } else if self.peek_punct(0, '<') {
+                depth += 1;
+            } else if self.peek_punct(0, '>') {
+                depth = depth.saturating_sub(1);
+            }
+            taken.extend(self.next());
+        }
+        taken
+    }
+
+    /// Splits types, fields or parameters at their commas.
+    pub(crate) fn by_commas(mut self) -> Vec<Tokens> {
+        let mut parts = Vec::new();
+        while !self.is_empty() {
+            parts.push(Self::new(self.until(|here| here.peek_punct(0, ','))));
+            self.next();
+        }
+        parts
+    }
+
+    /// The generics that stand here, without their brackets.
+    pub(crate) fn generics(&mut self) -> TokenStream {
+        if !self.peek_punct(0, '<') {
+            return TokenStream::new();
+        }
+        self.next();
+        let generics = self.until(|here| here.peek_punct(0, '>'));
+        self.next();
+        generics
+    }
+
+    /// An expression up to its comma. Commas inside of it stand in a group, between the bars of a closure, or in the
+    /// angle brackets of a path or a type.
+    pub(crate) fn expression(&mut self) -> TokenStream {
+        let mut taken = TokenStream::new();
+        // Whether an operand comes next, whether `::` was just read, and whether a type is being read.
+        let (mut operand, mut turbofish, mut typed) = (true, false, false);
+        while !self.is_empty() && !self.peek_punct(0, ',') {
+            if self.peek_punct(0, '<') && (operand || turbofish || typed) {
+                taken.extend(self.next());
+                taken.extend(self.until(|here| here.peek_punct(0, '>')));
+                taken.extend(self.next());
+                (operand, turbofish, typed) = (false, false, false);
+                continue;
+            }
+            if self.peek_punct(0, '|') && operand {
+                taken.extend(self.next());
+                taken.extend(self.until(|here| here.peek_punct(0, '|')));
+                taken.extend(self.next());
+                continue;
+            }
+            turbofish = self.peek_signs([':', ':']);
+            let arrow = self.peek_signs(['-', '>']);
+            let double = ['|', '<', '>'].iter().any(|&sign| self.peek_signs([sign, sign]));
+            if turbofish || arrow || double {
+                taken.extend(self.next());
+            }
+            match self.peek() {
+                Some(TokenTree::Ident(ident)) => {
+                    typed |= ident == "as";
+                    operand = ["move", "async", "static", "mut", "return", "in"].iter().any(|word| ident == word);
+                }
+                Some(TokenTree::Punct(punct)) => {
+                    typed = arrow || typed && (turbofish || matches!(punct.as_char(), '&' | '*' | '\''));
+                    operand = punct.as_char() != '?' && !turbofish;
+                }
+                _ => (operand, typed) = (false, false),
+            }
+            taken.extend(self.next());
+        }
+        taken
+    }
+}
+
+/// Unpacks what a macro's `$x` wrapped in an invisible group.
+pub(crate) fn unwrapped(stream: TokenStream) -> TokenStream {
+    let mut tokens = Tokens::new(stream.clone());
+    match tokens.group(Delimiter::None) {
+        Some(group) if tokens.is_empty() => unwrapped(group.stream()),
+        _ => stream,
+    }
+}
+
+/// All identifiers in the tokens, in groups too.
+pub(crate) fn idents(stream: TokenStream) -> Vec<Ident> {
+    let mut found = Vec::new();
+    for tree in stream {
+        match tree {
+            TokenTree::Ident(ident) => found.push(ident),
+            TokenTree::Group(group) => found.extend(idents(group.stream())),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Tokens in a brace group of the macro's own span: in one of the user's span, lints look for what is superfluous.
+pub(crate) fn braced(content: impl ToTokens) -> TokenTree {
+    let mut group = Group::new(Delimiter::Brace, content.into_token_stream());
+    group.set_span(Span::mixed_site());
+    group.into()
+}

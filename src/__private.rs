@@ -1,0 +1,180 @@
+//! All that the expansions of macros may name. Not public API: it may change in any release.
+
+pub use core::clone::Clone;
+pub use core::future::Future;
+pub use core::option::Option;
+pub use core::result::Result;
+pub use core::time::Duration;
+
+pub use crate::before::Before;
+pub use crate::driver::{Driver, Step};
+pub use crate::event::{Attempt, Event};
+pub use crate::jitter::Jitter;
+pub use crate::plan::Plan;
+pub use crate::policy::{Hints, Policy};
+pub use crate::retry::{IntoRetry, Retry};
+pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
+pub use crate::timer::Yield;
+
+use core::fmt;
+use core::marker::PhantomData;
+
+/// A run that has not started.
+#[inline]
+#[allow(clippy::type_complexity)]
+pub fn drive<P>(policy: P) -> Driver<P::Plan, P::Classify, P::Accept, P::Observe, P::Before, P::Timer>
+where
+    P: IntoRetry<Plan: Plan, Before: Before>,
+{
+    Driver::new(policy.into_retry())
+}
+
+/// The return type of a function that can be retried.
+#[diagnostic::on_unimplemented(
+    message = "a retry needs a function that returns a `Result`, not `{Self}`",
+    label = "not a `Result`",
+    note = "a retry tries again when the result is an `Err`: return `Result<{Self}, E>`"
+)]
+pub trait Outcome {
+    type Ok;
+    type Err;
+
+    fn result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<V, E> Outcome for Result<V, E> {
+    type Ok = V;
+    type Err = E;
+
+    #[inline(always)]
+    fn result(self) -> Self {
+        self
+    }
+}
+
+/// Types the closure of `when` from the return type.
+#[inline]
+pub fn when<R, A, F>(when: F) -> F
+where
+    R: Outcome,
+    A: Into<Verdict>,
+    F: FnMut(&R::Err) -> A,
+{
+    when
+}
+
+/// Types the closure of `when_ok` from the return type.
+#[inline]
+pub fn when_ok<R, A, F>(again: F) -> F
+where
+    R: Outcome,
+    A: Into<Verdict>,
+    F: FnMut(&R::Ok) -> A,
+{
+    again
+}
+
+/// Types the closure of `on_retry` from the return type.
+#[inline]
+pub fn on_retry<R, F>(hook: F) -> F
+where
+    R: Outcome,
+    F: FnMut(Event<'_, R::Err>),
+{
+    hook
+}
+
+/// Types the closure of `report_with` from the return type.
+#[inline]
+pub fn describe<R, F>(describe: F) -> F
+where
+    R: Outcome,
+    F: Fn(&R::Err, &mut fmt::Formatter<'_>) -> fmt::Result,
+{
+    describe
+}
+
+/// What `after = ..` of the derive may name: a duration, or one that may be missing.
+#[diagnostic::on_unimplemented(
+    message = "`after` takes a `Duration` or an `Option<Duration>`, not `{Self}`",
+    label = "not a wait"
+)]
+pub trait Hint {
+    fn hint(&self) -> Option<Duration>;
+}
+
+impl Hint for Duration {
+    fn hint(&self) -> Option<Duration> {
+        Some(*self)
+    }
+}
+
+impl<H: Hint> Hint for Option<H> {
+    fn hint(&self) -> Option<Duration> {
+        self.as_ref().and_then(Hint::hint)
+    }
+}
+
+impl<H: Hint + ?Sized> Hint for &H {
+    fn hint(&self) -> Option<Duration> {
+        (**self).hint()
+    }
+}
+
+/// Adds the hint that an error holds, if it holds one.
+pub fn hinted(verdict: Verdict, hint: &dyn Hint) -> Verdict {
+    match hint.hint() {
+        Some(hint) => verdict.after(hint),
+        None => verdict,
+    }
+}
+
+pub use crate::timed::Timed;
+
+/// The return type of a function under `#[retry]`, which types its hooks and its outcome.
+#[derive(Debug)]
+pub struct Of<R>(PhantomData<fn() -> R>);
+
+/// Names the return type.
+#[inline]
+pub const fn of<R: Outcome>() -> Of<R> {
+    Of(PhantomData)
+}
+
+impl<R: Outcome> Of<R> {
+    /// Types the closure of `when`.
+    #[inline]
+    pub fn when<A: Into<Verdict>, F: FnMut(&R::Err) -> A>(&self, when: F) -> F {
+        when
+    }
+
+    /// Types the closure of `when_ok`.
+    #[inline]
+    pub fn when_ok<A: Into<Verdict>, F: FnMut(&R::Ok) -> A>(&self, again: F) -> F {
+        again
+    }
+
+    /// Types the closure of `on_retry`.
+    #[inline]
+    pub fn on_retry<F: FnMut(Event<'_, R::Err>)>(&self, hook: F) -> F {
+        hook
+    }
+
+    /// Makes a blocking attempt. The closure takes its return type from here, `impl Trait` in it or not.
+    #[inline(always)]
+    pub fn attempt(&self, attempt: impl FnOnce() -> R) -> Result<R::Ok, R::Err> {
+        attempt().result()
+    }
+
+    /// The outcome of an async attempt.
+    #[inline(always)]
+    pub fn outcome(&self, outcome: R) -> Result<R::Ok, R::Err> {
+        outcome.result()
+    }
+}
+
+/// Clones an argument that is declared `mut`, by way of its being so.
+#[inline]
+pub fn clone_mut<T: Clone>(value: &mut T) -> T {
+    value.clone()
+}

@@ -1,0 +1,164 @@
+//! The in-place macros: the operation stands in a loop of the caller's own function, and borrows freely.
+
+/// Runs a blocking expression in place, and again while the policy allows.
+///
+/// The expression is evaluated anew for each attempt, in a closure that is called at once: it borrows whatever it
+/// names, `&mut` included, and `?` and `return` in it end the attempt. The policy is whatever
+/// [`retry`](crate::retry()) takes.
+///
+/// | form | |
+/// |---|---|
+/// | `retry!(policy, expr)` | the operation |
+/// | `retry!(policy, \|attempt\| expr)` | told its [`Attempt`](crate::Attempt) |
+/// | `retry!(policy, -> Result<T, E> { .. })` | with the type written, for a body with `?` |
+/// | `retry!(policy, before_retry = { .. }, expr)` | with a hook in place, run after each wait as part of the attempt |
+///
+/// The name `retry` is also the attribute's. With `use persevere::retry; use persevere::prelude::*;` the function, the
+/// attribute and this macro all work by name (Rust 1.95); on older compilers, 1.85 for one, write
+/// `persevere::prelude::retry!`.
+///
+/// ```
+/// use persevere::Policy;
+/// use std::io;
+///
+/// let mut log = Vec::new();
+/// let value = persevere::prelude::retry!(Policy::new(), {
+///     log.push("asked"); // borrowed mutably, in place
+///     if log.len() < 2 { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(7) }
+/// });
+/// assert_eq!(value.unwrap(), 7);
+/// assert_eq!(log.len(), 2);
+/// ```
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __retry {
+    (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
+        $crate::__retry!(@emit $policy $before ($($attempt)?) (-> $result) $operation)
+    };
+    (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
+        $crate::__retry!(@emit $policy $before ($($attempt)?) () { $operation })
+    };
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
+        // A `match` keeps what `$policy` borrows alive.
+        match $crate::__private::drive($policy) { mut run => {
+        run.start_blocking();
+        loop {
+            $(let $attempt = run.attempt_blocking();)?
+            let _again = run.is_retry();
+            #[allow(clippy::redundant_closure_call)]
+            let outcome = (|| $(-> $result)? {
+                $(if _again $before)?
+                $operation
+            })();
+            match run.settle_blocking(outcome) {
+                $crate::__private::Step::Done(outcome) => break outcome,
+                $crate::__private::Step::Again => run.wait_blocking($crate::__private::Duration::ZERO),
+                $crate::__private::Step::Wait(wait) => run.wait_blocking(wait),
+            }
+        }
+        }}
+    };
+    ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
+        $crate::__retry!(@loop ($policy) ($before) ($attempt), $($operation)+)
+    };
+    ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
+        $crate::__retry!(@loop ($policy) ($before) (), $($operation)+)
+    };
+    ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
+        $crate::__retry!(@loop ($policy) () ($attempt), $($operation)+)
+    };
+    ($policy:expr, $($operation:tt)+) => {
+        $crate::__retry!(@loop ($policy) () (), $($operation)+)
+    };
+}
+
+/// Runs an async expression in place, and again while the policy allows.
+///
+/// The expression is evaluated anew for each attempt, in an `async` block that is awaited at once: it borrows
+/// whatever it names, `&mut conn` included, and the whole is still `Send` where the operation is. `?` and `return` in
+/// it end the attempt. The policy is whatever [`retry_async`](crate::retry_async()) takes. Use it where `.await` is
+/// allowed.
+///
+/// | form | |
+/// |---|---|
+/// | `retry_async!(policy, expr.await)` | the operation |
+/// | `retry_async!(policy, \|attempt\| expr)` | told its [`Attempt`](crate::Attempt) |
+/// | `retry_async!(policy, -> Result<T, E> { .. })` | with the type written, for a body with `?` |
+/// | `retry_async!(policy, before_retry = { .. }, expr)` | with a hook in place, run after each wait as part of the attempt |
+///
+/// # Cancel safety
+///
+/// As [`retry_async`](crate::retry_async()): dropping the future around it drops the attempt or the timer.
+///
+/// ```
+/// use persevere::{Policy, retry_async};
+/// use std::io;
+///
+/// struct Conn(u32);
+/// impl Conn {
+///     async fn query(&mut self) -> io::Result<u32> {
+///         self.0 += 1;
+///         if self.0 < 3 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(self.0) }
+///     }
+///     async fn reconnect(&mut self) {}
+/// }
+///
+/// # #[cfg(feature = "tokio")]
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let conn = &mut Conn(0);
+/// let row = retry_async!(Policy::new(), before_retry = { conn.reconnect().await }, conn.query().await);
+/// assert_eq!(row.unwrap(), 3);
+///
+/// let twice = retry_async!(Policy::new(), -> io::Result<u32> {
+///     let one = conn.query().await?;
+///     Ok(one + conn.query().await?)
+/// });
+/// assert_eq!(twice.unwrap(), 9);
+/// # });
+/// ```
+#[macro_export]
+macro_rules! retry_async {
+    (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) (: $result) $operation)
+    };
+    (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) () { $operation })
+    };
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {
+        // A `match` keeps what `$policy` borrows alive.
+        match $crate::__private::drive($policy) { mut run => {
+        run.start();
+        loop {
+            $(let $attempt = run.attempt();)?
+            let _again = run.is_retry();
+            let outcome $(: $result)? = run
+                .guard_future(async {
+                    $(if _again $before)?
+                    $operation
+                })
+                .await;
+            let wait = match run.settle(outcome) {
+                $crate::__private::Step::Done(outcome) => break outcome,
+                $crate::__private::Step::Again => $crate::__private::Option::None,
+                $crate::__private::Step::Wait(wait) => $crate::__private::Option::Some(wait),
+            };
+            match wait {
+                $crate::__private::Option::None => $crate::__private::Yield::default().await,
+                $crate::__private::Option::Some(wait) => run.sleep(wait).await,
+            }
+        }
+        }}
+    };
+    ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
+        $crate::retry_async!(@loop ($policy) ($before) ($attempt), $($operation)+)
+    };
+    ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
+        $crate::retry_async!(@loop ($policy) ($before) (), $($operation)+)
+    };
+    ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
+        $crate::retry_async!(@loop ($policy) () ($attempt), $($operation)+)
+    };
+    ($policy:expr, $($operation:tt)+) => {
+        $crate::retry_async!(@loop ($policy) () (), $($operation)+)
+    };
+}

@@ -1,0 +1,114 @@
+//! The blocking doors: a thin loop over the driver.
+
+use core::time::Duration;
+
+use crate::before::BeforeBlocking;
+use crate::classify::{Accept, Classify};
+use crate::driver::{Driver, Step};
+use crate::event::Attempt;
+use crate::observe::Observe;
+use crate::plan::{Blocking, Plan};
+use crate::retry::{IntoRetry, Retry};
+use crate::timer::BlockingTimer;
+
+/// Runs a blocking operation, and runs it again while the policy allows.
+///
+/// The policy is a [`Policy`](crate::Policy), a reference to one, a [`Backoff`](crate::Backoff), or a prepared
+/// [`Retry`].
+///
+/// # Errors
+///
+/// The operation's own last error.
+///
+/// # Panics
+///
+/// Only if the operation does; a panic passes through.
+///
+/// ```
+/// use persevere::{Policy, retry};
+///
+/// let missing = retry(Policy::default(), || std::fs::read_to_string("no such file"));
+/// assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound); // permanent: one attempt
+/// ```
+#[inline]
+pub fn retry<P, F, V, E>(policy: P, operation: F) -> Result<V, E>
+where
+    P: IntoRetry,
+    F: FnMut() -> Result<V, E>,
+    P::Plan: Plan<Timing: Blocking>,
+    P::Classify: Classify<E>,
+    P::Accept: Accept<V>,
+    P::Observe: Observe<E>,
+    P::Before: BeforeBlocking,
+    P::Timer: BlockingTimer,
+{
+    policy.into_retry().run(operation)
+}
+
+impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T>
+where
+    P: Plan<Timing: Blocking>,
+    B: BeforeBlocking,
+    T: BlockingTimer,
+{
+    /// Runs a blocking operation, as [`retry`](crate::retry()) does.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
+    #[inline]
+    pub fn run<F, V, E>(self, mut operation: F) -> Result<V, E>
+    where
+        F: FnMut() -> Result<V, E>,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        let mut driver = Driver::new(self);
+        driver.start_blocking();
+        loop {
+            match driver.settle_blocking(operation()) {
+                Step::Done(outcome) => return outcome,
+                Step::Again => driver.wait_blocking(Duration::ZERO),
+                Step::Wait(wait) => driver.wait_blocking(wait),
+            }
+        }
+    }
+
+    /// Runs a blocking operation that is told which attempt it is, and how long it may take.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    /// use std::{io, time::Duration};
+    ///
+    /// let policy = Policy::new().within(Duration::from_secs(10)).backoff(Duration::ZERO);
+    /// let port = persevere::Retry::new(policy).run_with(|attempt| {
+    ///     assert!(attempt.left().unwrap() <= Duration::from_secs(10)); // for the socket's own timeout
+    ///     if attempt.number() < 3 { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(80) }
+    /// });
+    /// assert_eq!(port.unwrap(), 80);
+    /// ```
+    #[inline]
+    pub fn run_with<F, V, E>(self, mut operation: F) -> Result<V, E>
+    where
+        F: FnMut(Attempt) -> Result<V, E>,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        let mut driver = Driver::new(self);
+        driver.start_blocking();
+        loop {
+            let attempt = driver.attempt_blocking();
+            match driver.settle_blocking(operation(attempt)) {
+                Step::Done(outcome) => return outcome,
+                Step::Again => driver.wait_blocking(Duration::ZERO),
+                Step::Wait(wait) => driver.wait_blocking(wait),
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use std::error::Error;
+use std::io;
+use std::io::ErrorKind as Kind;
+
+use super::boxed;
+use crate::retryable::{Fault, Reached, Retryable, Verdict};
+
+/// Decides by [`ErrorKind`](std::io::ErrorKind).
+///
+/// | kinds | verdict |
+/// |---|---|
+/// | `ConnectionRefused`, `HostUnreachable`, `NetworkUnreachable`, `AddrNotAvailable` | transient, connect, never reached |
+/// | `NetworkDown` | transient, connect |
+/// | `ConnectionReset`, `ConnectionAborted`, `BrokenPipe`, `NotConnected`, `UnexpectedEof` | transient, read |
+/// | `TimedOut`, `WouldBlock` (what a blocking socket's own timeout gives on Unix) | transient, timeout |
+/// | `Interrupted`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `StaleNetworkFileHandle`, `AddrInUse` | transient, other |
+/// | `Other` | as the error inside it says, if the crate knows its type; else permanent |
+/// | `NotFound`, `PermissionDenied`, `AlreadyExists`, `NotADirectory`, `IsADirectory`, `DirectoryNotEmpty`, `ReadOnlyFilesystem`, `InvalidInput`, `InvalidData`, `WriteZero`, `StorageFull`, `NotSeekable`, `QuotaExceeded`, `FileTooLarge`, `CrossesDevices`, `TooManyLinks`, `InvalidFilename`, `ArgumentListTooLong`, `Unsupported`, `OutOfMemory` | permanent |
+///
+/// Kinds that the standard library adds later are permanent until they are decided here.
+impl Retryable for io::Error {
+    fn verdict(&self) -> Verdict {
+        match self.kind() {
+            Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
+                Verdict::transient().fault(Fault::Connect).reached(Reached::No)
+            }
+            Kind::NetworkDown => Verdict::transient().fault(Fault::Connect),
+            Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::BrokenPipe
+            | Kind::NotConnected
+            | Kind::UnexpectedEof => Verdict::transient().fault(Fault::Read),
+            Kind::TimedOut | Kind::WouldBlock => Verdict::transient().fault(Fault::Timeout),
+            Kind::Interrupted
+            | Kind::ResourceBusy
+            | Kind::ExecutableFileBusy
+            | Kind::Deadlock
+            | Kind::StaleNetworkFileHandle
+            | Kind::AddrInUse => Verdict::transient(),
+            Kind::Other => {
+                // `source()` skips the error inside and goes on to that one's source.
+                self.get_ref().map_or(Verdict::permanent(), |inner| boxed::walk(inner as &(dyn Error + 'static)))
+            }
+            _ => Verdict::permanent(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Text of unknown origin as one bounded line that is safe to log.
+
+use core::fmt;
+
+/// At most 96 bytes of text, made safe while it is written.
+///
+/// Control characters, bidirectional overrides and line separators are escaped, so that an error's text can't forge
+/// a line of a log (CWE-117). In anything that looks like a URL, the part before `@` is replaced by `***` and a query or
+/// fragment by `…`. What does not fit is cut, and the cut is marked.
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    bytes: [u8; SIZE],
+    length: u8,
+    cut: bool,
+    place: Place,
+}
+
+const SIZE: usize = 96;
+const MARK: &str = "…";
+
+/// Where in a URL the last character stood.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Text,
+    /// After so many characters of `://`.
+    Slashes(u8),
+    /// In what may be credentials; they began at this byte.
+    Authority(u8),
+    Path,
+    Query,
+}
+
+impl Line {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; SIZE], length: 0, cut: false, place: Place::Text }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only whole characters are ever written.
+        core::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// Marks a cut. What may be half a credential is taken back first.
+    pub(crate) fn finish(&mut self) {
+        if !self.cut {
+            return;
+        }
+        if let Place::Authority(start) = self.place {
+            self.length = start;
+        }
+        let mut room = usize::from(self.length).min(SIZE - MARK.len());
+        while !self.as_str().is_char_boundary(room) {
+            room -= 1;
+        }
+        self.bytes[room..room + MARK.len()].copy_from_slice(MARK.as_bytes());
+        self.length = (room + MARK.len()) as u8;
+    }
+
+    fn put(&mut self, text: &str) {
+        let start = usize::from(self.length);
+        match self.bytes.get_mut(start..start + text.len()) {
+            Some(place) if !self.cut => {
+                place.copy_from_slice(text.as_bytes());
+                self.length += text.len() as u8;
+            }
+            _ => self.cut = true,
+        }
+    }
+
+    fn put_char(&mut self, c: char) {
+        if is_unsafe(c) {
+            for escaped in c.escape_unicode() {
+                self.put(escaped.encode_utf8(&mut [0; 4]));
+            }
+        } else {
+            self.put(c.encode_utf8(&mut [0; 4]));
+        }
+    }
+}
+
+/// What can end, hide or reorder a line.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn ends_url(c: char) -> bool {
+    c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}')
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            // The end of an authority that was cut is not worth reading to.
+            if self.cut {
+                return Ok(());
+            }
+            self.place = match (self.place, c) {
+                (Place::Text, ':') => Place::Slashes(1),
+                (Place::Slashes(n), '/') if n < 3 => Place::Slashes(n + 1),
+                (Place::Slashes(3), _) => Place::Authority(self.length),
+                (Place::Slashes(_), ':') => Place::Slashes(1),
+                (Place::Slashes(_) | Place::Text, _) => Place::Text,
+                (place, c) if ends_url(c) && !(c == ']' && matches!(place, Place::Authority(_))) => Place::Text,
+                (Place::Authority(start), '@') => {
+                    self.length = start;
+                    self.put("***");
+                    Place::Authority(start)
+                }
+                (Place::Authority(_), '/') => Place::Path,
+                (Place::Authority(_) | Place::Path, '?' | '#') => {
+                    self.put(if c == '?' { "?" } else { "#" });
+                    self.put(MARK);
+                    Place::Query
+                }
+                (place, _) => place,
+            };
+            if self.place != Place::Query {
+                self.put_char(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::fmt::Write as _;
+    use std::string::{String, ToString as _};
+
+    fn line(text: &str) -> String {
+        let mut line = Line::new();
+        for piece in text.split_inclusive(':') {
+            line.write_str(piece).unwrap();
+        }
+        line.finish();
+        line.as_str().to_string()
+    }
+
+    #[test]
+    fn control_characters_cannot_forge_a_line() {
+        assert_eq!(line("a\r\nlevel=ERROR\u{202e}b\u{2028}"), "a\\u{d}\\u{a}level=ERROR\\u{202e}b\\u{2028}");
+    }
+
+    #[test]
+    fn credentials_and_queries_of_urls_are_left_out() {
+        assert_eq!(line("at https://me:secret@host/a?token=1&b=2 failed"), "at https://***@host/a?… failed");
+        assert_eq!(line("(http://host/a#part) and http://h?q"), "(http://host/a#…) and http://h?…");
+        assert_eq!(line("no url: a?b @c"), "no url: a?b @c");
+        assert_eq!(line("http://[::1]:80/x?y"), "http://[::1]:80/x?…");
+        // An `@` in a path is none of ours; a second one in the authority is.
+        assert_eq!(line("http://host/@me"), "http://host/@me");
+        assert_eq!(line("ftp://me:p@ss@host/"), "ftp://***@host/");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let cut = line(&"é".repeat(100));
+        assert!(cut.len() <= SIZE && cut.ends_with("é…"), "{cut}");
+        let secret = line(&("x".repeat(60) + " https://user:" + &"p".repeat(80) + "@host"));
+        assert!(!secret.contains("user") && secret.ends_with("https://…"), "{secret}");
+    }
+}

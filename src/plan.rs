@@ -1,0 +1,194 @@
+//! Plans: a policy, and what may stand around it.
+
+use core::cell::Cell;
+use core::time::Duration;
+
+use crate::nanos;
+use crate::policy::Policy;
+use crate::retryable::{Fault, Verdict};
+use crate::run::Listed;
+use crate::timed::Timed;
+
+/// Where a run's rules come from: a policy, or a policy with more around it.
+#[doc(hidden)]
+pub trait Plan {
+    /// [`Whole`] or [`Cut`].
+    type Timing: Timing;
+
+    fn policy(&self) -> Policy;
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        Listed::No
+    }
+
+    /// The time that one attempt may take, in nanoseconds; `u64::MAX` for no limit.
+    #[inline]
+    fn limit(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+/// Attempts take as long as they take.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Whole;
+
+/// Attempts are cut after their timeout.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
+
+/// Whether attempts can be cut, and what is remembered of it.
+#[doc(hidden)]
+pub trait Timing {
+    type Flag;
+    const NOT_CUT: Self::Flag;
+
+    /// A cut attempt is a timeout, whatever its error says of its kind.
+    fn corrected(cut: &Self::Flag, verdict: Verdict) -> Verdict;
+}
+
+impl Timing for Whole {
+    type Flag = ();
+    const NOT_CUT: () = ();
+
+    #[inline]
+    fn corrected((): &(), verdict: Verdict) -> Verdict {
+        verdict
+    }
+}
+
+impl Timing for Cut {
+    type Flag = Cell<bool>;
+    const NOT_CUT: Cell<bool> = Cell::new(false);
+
+    fn corrected(cut: &Cell<bool>, verdict: Verdict) -> Verdict {
+        if cut.get() { verdict.fault(Fault::Timeout) } else { verdict }
+    }
+}
+
+/// Attempts that blocking code can make.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an attempt timeout needs an async run: blocking code can't be cut",
+    label = "has an attempt timeout",
+    note = "give the operation its own timeout; `run_with(|attempt| ..)` tells it what is left of the deadline"
+)]
+pub trait Blocking {}
+
+impl Blocking for Whole {}
+
+impl Plan for Policy {
+    type Timing = Whole;
+
+    #[inline]
+    fn policy(&self) -> Policy {
+        *self
+    }
+}
+
+impl<P: Plan> Plan for &P {
+    type Timing = P::Timing;
+
+    #[inline]
+    fn policy(&self) -> Policy {
+        (**self).policy()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        (**self).limit()
+    }
+}
+
+impl<P: Plan> Plan for Timed<P> {
+    type Timing = Cut;
+
+    #[inline]
+    fn policy(&self) -> Policy {
+        self.plan.policy()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.limit.min(self.plan.limit())
+    }
+}
+
+/// A plan with a seed of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeded<P> {
+    pub(crate) plan: P,
+    pub(crate) seed: Option<u64>,
+}
+
+impl<P: Plan> Plan for Seeded<P> {
+    type Timing = P::Timing;
+
+    #[inline]
+    fn policy(&self) -> Policy {
+        self.plan.policy()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+}
+
+/// A plan with a list of waits.
+#[derive(Clone, Debug)]
+pub struct Waits<P, I> {
+    pub(crate) plan: P,
+    pub(crate) waits: I,
+}
+
+impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
+    type Timing = P::Timing;
+
+    fn policy(&self) -> Policy {
+        let policy = self.plan.policy();
+        // The length replaces `total`; a list that can't tell it ends by itself or by `total`.
+        if self.waits.size_hint().1.is_some() { policy.forever() } else { policy }
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    fn listed(&mut self) -> Listed {
+        self.waits.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+}

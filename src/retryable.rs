@@ -1,0 +1,199 @@
+//! What a failure is: its fault, whether trying again may help, whether the operation may have taken effect.
+
+use core::time::Duration;
+
+use crate::nanos;
+
+/// Says of an error whether another attempt may help.
+///
+/// Implement it beside the error type, by hand or with `#[derive(Retryable)]`; or leave it out and decide at the call
+/// with [`when`](crate::Retry::when). It is implemented for `std::io::Error`, boxed errors and the error types behind
+/// features.
+///
+/// ```
+/// use persevere::{Retryable, Verdict};
+///
+/// enum StoreError { Busy, NoSuchKey }
+///
+/// impl Retryable for StoreError {
+///     fn verdict(&self) -> Verdict {
+///         match self {
+///             StoreError::Busy => Verdict::transient(),
+///             StoreError::NoSuchKey => Verdict::permanent(),
+///         }
+///     }
+/// }
+/// assert!(StoreError::Busy.verdict().is_transient());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which of its values are worth another attempt",
+    label = "not `Retryable`",
+    note = "decide at the call: build the policy with `.when(|e: &{Self}| ..)`, or write `when = |e| ..` in `#[retry(..)]`",
+    note = "or beside your own error type: `#[derive(persevere::Retryable)]`, or `impl persevere::Retryable for ..`"
+)]
+pub trait Retryable {
+    /// Classifies this error.
+    fn verdict(&self) -> Verdict;
+}
+
+/// Names the kind of a failure; limits beside `total` are set per kind.
+///
+/// | fault | counts against |
+/// |---|---|
+/// | `Connect` | [`connect`](crate::Policy::connect) |
+/// | `Timeout`, `Read` | [`read`](crate::Policy::read) |
+/// | `Status`, `Throttle` | [`status`](crate::Policy::status) |
+/// | `Redirect` | [`redirect`](crate::Policy::redirect) |
+/// | `Other` | [`other`](crate::Policy::other) |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The other side was not reached: refused, unreachable, no such host.
+    Connect,
+    /// An attempt took too long.
+    Timeout,
+    /// The connection broke after it stood: reset, closed, cut short.
+    Read,
+    /// The other side answered that it failed.
+    Status,
+    /// The other side answered that it is asked too much. Never gets an immediate retry.
+    Throttle,
+    /// A redirect could not be followed.
+    Redirect,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Read => "read",
+            Self::Status => "status",
+            Self::Throttle => "throttle",
+            Self::Redirect => "redirect",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Says whether the failed operation may already have taken effect on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reached {
+    /// Provably not: it is safe to repeat anything.
+    No,
+    /// Perhaps: only what is idempotent is safe to repeat.
+    Maybe,
+}
+
+/// The classification of one failure: transient or permanent, its fault, what was reached, and the server's hint.
+///
+/// ```
+/// use persevere::{Fault, Reached, Verdict};
+/// use std::time::Duration;
+///
+/// let refused = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
+/// let slow_down = Verdict::transient().fault(Fault::Throttle).after(Duration::from_secs(10));
+/// assert_eq!(slow_down.hint(), Some(Duration::from_secs(10)));
+/// assert!(!Verdict::permanent().is_transient());
+/// # let _ = refused;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    hint: u64,
+    pub(crate) transient: bool,
+    pub(crate) fault: Fault,
+    pub(crate) reached: Reached,
+}
+
+impl Verdict {
+    /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
+    #[inline]
+    pub const fn transient() -> Self {
+        Self { hint: NO_HINT, transient: true, fault: Fault::Other, reached: Reached::Maybe }
+    }
+
+    /// Will not go away: no other attempt is made.
+    #[inline]
+    pub const fn permanent() -> Self {
+        Self { transient: false, ..Self::transient() }
+    }
+
+    /// Names the fault.
+    #[inline]
+    pub const fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// Says whether the operation may have taken effect; [`Reached::Maybe`] unless set.
+    #[inline]
+    pub const fn reached(mut self, reached: Reached) -> Self {
+        self.reached = reached;
+        self
+    }
+
+    /// Adds the wait that the server asked for.
+    #[inline]
+    pub const fn after(mut self, hint: Duration) -> Self {
+        let hint = nanos::from(hint);
+        self.hint = if hint == NO_HINT { NO_HINT - 1 } else { hint };
+        self
+    }
+
+    /// Tells whether another attempt may help.
+    #[inline]
+    pub const fn is_transient(&self) -> bool {
+        self.transient
+    }
+
+    /// Tells the wait that the server asked for.
+    #[inline]
+    pub const fn hint(&self) -> Option<Duration> {
+        if self.hint == NO_HINT { None } else { Some(Duration::from_nanos(self.hint)) }
+    }
+
+    /// Tells the fault.
+    #[inline]
+    pub const fn kind(&self) -> Fault {
+        self.fault
+    }
+
+    /// The hint in nanoseconds; none and zero are the same to the arithmetic.
+    pub(crate) const fn hint_nanos(&self) -> u64 {
+        if self.hint == NO_HINT { 0 } else { self.hint }
+    }
+}
+
+/// In place of an `Option`, to keep a verdict in two registers.
+const NO_HINT: u64 = u64::MAX;
+
+/// `true` is [`transient`](Verdict::transient), `false` is [`permanent`](Verdict::permanent).
+impl From<bool> for Verdict {
+    #[inline]
+    fn from(transient: bool) -> Self {
+        if transient { Self::transient() } else { Self::permanent() }
+    }
+}
+
+impl<T: Retryable + ?Sized> Retryable for &T {
+    #[inline]
+    fn verdict(&self) -> Verdict {
+        (**self).verdict()
+    }
+}
+
+impl Retryable for core::convert::Infallible {
+    fn verdict(&self) -> Verdict {
+        match *self {}
+    }
+}

@@ -1,0 +1,225 @@
+//! The decision core. No clock, no randomness, no waiting: they come in as arguments, so each rule is tested alone.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::backoff::Coarse;
+use crate::jitter;
+use crate::nanos::{self, Seconds};
+use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, slot};
+use crate::retryable::{Fault, Reached, Verdict};
+
+/// Decides, failure by failure, whether to wait or to stop.
+///
+/// Every door of this crate drives this core; use it where none of them fits. Feed it with a verdict on each failure,
+/// the time on any monotonic clock, and a random number; it answers with a wait or with the reason to stop. The order
+/// of its rules: classification, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
+///
+/// ```
+/// use persevere::{Next, Policy, Run, StopReason, Verdict};
+/// use std::time::Duration;
+///
+/// let mut run = Run::new(Policy::new().total(1), Duration::ZERO);
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(1), 0), Next::Wait(Duration::ZERO));
+/// assert_eq!(run.attempt(), 2);
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(2), 0), Next::Stop(StopReason::Exhausted));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    policy: Policy,
+    state: State,
+}
+
+impl Run {
+    /// Starts a run whose first attempt begins at `now`, from where a deadline counts.
+    ///
+    /// The time is that since any fixed moment, on a clock that never goes back.
+    pub const fn new(policy: Policy, now: Duration) -> Self {
+        Self { policy, state: State::new().started(&policy, nanos::from(now)) }
+    }
+
+    /// Decides what follows a failure at `now`.
+    ///
+    /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
+    pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
+        let (state, next) = failed(self.policy, self.state, verdict, nanos::from(now), random, Listed::No);
+        self.state = state;
+        next
+    }
+
+    /// Tells the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
+    pub const fn attempt(&self) -> u32 {
+        self.state.attempt
+    }
+
+    /// Tells what is left of the deadline at `now`; `None` if there is no deadline.
+    pub const fn left(&self, now: Duration) -> Option<Duration> {
+        self.state.left(nanos::from(now))
+    }
+}
+
+/// What the core decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Wait this long, then begin the next attempt.
+    Wait(Duration),
+    /// Begin no other attempt, for this reason.
+    Stop(StopReason),
+}
+
+/// Tells why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The operation succeeded.
+    Succeeded,
+    /// The failure was classified as permanent.
+    Permanent,
+    /// The operation may have taken effect and the policy is not [`idempotent`](Policy::idempotent).
+    NotIdempotent,
+    /// All retries that [`total`](Policy::total) or a list of waits allows were used.
+    Exhausted,
+    /// All retries that this fault's own limit allows were used.
+    LimitReached(Fault),
+    /// The server asked for a wait longer than [`hint_max`](Policy::hint_max).
+    HintTooLong {
+        /// The wait that the server asked for.
+        hint: Duration,
+    },
+    /// The next wait would have ended past the deadline.
+    DeadlineExceeded,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Permanent => f.write_str("permanent failure"),
+            Self::NotIdempotent => f.write_str("may have taken effect and is not idempotent"),
+            Self::Exhausted => f.write_str("retries exhausted"),
+            Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
+            Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
+            Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+        }
+    }
+}
+
+/// What a run remembers between attempts. Small and `Copy`, since it goes into the core and comes back by value.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct State {
+    /// When the deadline is over, on the run's clock; `u64::MAX` for none.
+    end: u64,
+    pub(crate) attempt: u32,
+    failures: [u16; LIMITS],
+    previous: Coarse,
+}
+
+impl State {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self { end: u64::MAX, attempt: 1, failures: [0; LIMITS], previous: Coarse(0) }
+    }
+
+    #[inline]
+    pub(crate) const fn started(mut self, policy: &Policy, now: u64) -> Self {
+        self.end = now.saturating_add(policy.within);
+        self
+    }
+
+    pub(crate) const fn left(&self, now: u64) -> Option<Duration> {
+        if self.end == u64::MAX { None } else { Some(Duration::from_nanos(self.end.saturating_sub(now))) }
+    }
+
+    /// As `left`, in nanoseconds, without end where there is no deadline.
+    pub(crate) const fn left_nanos(&self, now: u64) -> u64 {
+        if self.end == u64::MAX { u64::MAX } else { self.end.saturating_sub(now) }
+    }
+}
+
+/// The wait that a caller's own list has for this failure.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub enum Listed {
+    /// There is no list: the policy's backoff decides.
+    No,
+    Wait(u64),
+    Ended,
+}
+
+/// The one place that decides. By value in and out: a pointer to the state would keep the whole future in memory.
+#[cold]
+#[inline(never)]
+pub(crate) fn failed(
+    policy: Policy,
+    mut state: State,
+    verdict: Verdict,
+    now: u64,
+    random: u64,
+    listed: Listed,
+) -> (State, Next) {
+    match decide(&policy, &mut state, verdict, now, random, listed) {
+        Ok(wait) => {
+            state.attempt = state.attempt.saturating_add(1);
+            (state, Next::Wait(nanos::duration(wait)))
+        }
+        Err(reason) => (state, Next::Stop(reason)),
+    }
+}
+
+fn decide(
+    policy: &Policy,
+    state: &mut State,
+    verdict: Verdict,
+    now: u64,
+    random: u64,
+    listed: Listed,
+) -> Result<u64, StopReason> {
+    if !verdict.transient {
+        return Err(StopReason::Permanent);
+    }
+    if !policy.idempotent && verdict.reached != Reached::No {
+        return Err(StopReason::NotIdempotent);
+    }
+    if policy.total != UNLIMITED && state.attempt > policy.total {
+        return Err(StopReason::Exhausted);
+    }
+    let failures = &mut state.failures[slot(verdict.fault)];
+    if policy.own_limit(verdict.fault).is_some_and(|limit| *failures >= limit) {
+        return Err(StopReason::LimitReached(verdict.fault));
+    }
+    *failures = failures.saturating_add(1);
+
+    let backoff = match listed {
+        Listed::Wait(wait) => wait,
+        Listed::Ended => return Err(StopReason::Exhausted),
+        Listed::No if state.attempt == 1 && verdict.fault == Fault::Throttle => policy.rule.throttled(random),
+        Listed::No => {
+            let (wait, previous) = policy.rule.wait(state.attempt, state.previous, random);
+            state.previous = previous;
+            wait
+        }
+    };
+    let left = state.left_nanos(now);
+    let wait = backoff.max(hinted(policy, verdict.hint_nanos(), left, random)?);
+    if wait > left || state.end < now { Err(StopReason::DeadlineExceeded) } else { Ok(wait) }
+}
+
+/// The least wait that the server's hint asks for, with up to a fifth on top, so that a thousand clients that were
+/// told the same do not come back together.
+fn hinted(policy: &Policy, hint: u64, left: u64, random: u64) -> Result<u64, StopReason> {
+    if hint == 0 || policy.hints == Hints::Ignore {
+        return Ok(0);
+    }
+    if hint > policy.hint_max && policy.hints == Hints::GiveUp {
+        return Err(StopReason::HintTooLong { hint: Duration::from_nanos(hint) });
+    }
+    let hint = hint.min(policy.hint_max);
+    if !policy.rule.is_jittered() {
+        return Ok(hint);
+    }
+    let room = (policy.hint_max - hint).min(left.saturating_sub(hint)).min(hint / 5);
+    // The halves swapped make a second draw; the backoff's used the high bits.
+    Ok(hint + jitter::within(room, random.rotate_left(32)))
+}

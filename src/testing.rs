@@ -1,0 +1,167 @@
+//! Tools for tests of code that retries: virtual time.
+
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::vec::Vec;
+
+use crate::timer::{BlockingTimer, Timer};
+
+/// A timer whose time passes only by sleeping: hours of waits take microseconds.
+///
+/// It serves blocking and async runs, on any executor. Clones share one time. Of several async sleeps the one that
+/// ends first ends first: time goes on when every task that sleeps has had a turn.
+///
+/// ```
+/// use persevere::{Policy, testing::VirtualTimer};
+/// use std::{io, time::Duration};
+///
+/// let timer = VirtualTimer::new();
+/// let outcome = Policy::new()
+///     .jitter(persevere::Jitter::None)
+///     .timer(&timer)
+///     .run(|| Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)));
+/// assert!(outcome.is_err());
+/// assert_eq!(timer.sleeps(), [600, 1200].map(Duration::from_millis)); // the first retry did not wait
+/// assert_eq!(timer.elapsed(), Duration::from_millis(1800));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct VirtualTimer {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    now: Duration,
+    reads: usize,
+    sleeps: Vec<Duration>,
+    /// Async sleeps that have not ended: their number and their end.
+    pending: Vec<(u64, Duration)>,
+    created: u64,
+    /// How often an async sleep moved the time on.
+    moves: u64,
+}
+
+impl VirtualTimer {
+    /// Makes a timer at time zero.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells how much time has passed.
+    pub fn elapsed(&self) -> Duration {
+        self.lock().now
+    }
+
+    /// Lets time pass: what an operation does that takes long.
+    pub fn advance(&self, by: Duration) {
+        let mut shared = self.lock();
+        shared.now = shared.now.saturating_add(by);
+    }
+
+    /// Lists the sleeps that were asked for, in order.
+    pub fn sleeps(&self) -> Vec<Duration> {
+        self.lock().sleeps.clone()
+    }
+
+    /// Tells how often a run read the clock.
+    pub fn reads(&self) -> usize {
+        self.lock().reads
+    }
+
+    /// Tells how many async sleeps are pending: none after a run, or after its future was dropped.
+    pub fn pending(&self) -> usize {
+        self.lock().pending.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // No code of a user's runs under the lock.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> Duration {
+        let mut shared = self.lock();
+        shared.reads += 1;
+        shared.now
+    }
+}
+
+impl BlockingTimer for VirtualTimer {
+    fn now(&self) -> Duration {
+        self.read()
+    }
+
+    fn sleep(&self, wait: Duration) {
+        let mut shared = self.lock();
+        shared.sleeps.push(wait);
+        shared.now = shared.now.saturating_add(wait);
+    }
+}
+
+impl Timer for VirtualTimer {
+    type Sleep = VirtualSleep;
+
+    fn now(&self) -> Duration {
+        self.read()
+    }
+
+    fn sleep(&self, wait: Duration) -> VirtualSleep {
+        let mut shared = self.lock();
+        shared.created += 1;
+        let (id, end) = (shared.created, shared.now.saturating_add(wait));
+        shared.sleeps.push(wait);
+        shared.pending.push((id, end));
+        VirtualSleep { timer: self.clone(), id, seen: None }
+    }
+}
+
+/// A sleep in virtual time.
+#[derive(Debug)]
+pub struct VirtualSleep {
+    timer: VirtualTimer,
+    id: u64,
+    /// The move after which it was polled last.
+    seen: Option<u64>,
+}
+
+impl Future for VirtualSleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let seen = self.seen;
+        let mut shared = self.timer.lock();
+        let Some(end) = shared.pending.iter().find(|sleep| sleep.0 == self.id).map(|sleep| sleep.1) else {
+            return Poll::Ready(());
+        };
+        // To move the time on it must be the earliest, and have let the others have a turn since the last move.
+        let may_move = seen == Some(shared.moves) && shared.pending.iter().all(|sleep| sleep.1 >= end);
+        if end <= shared.now || may_move {
+            if end > shared.now {
+                shared.now = end;
+                shared.moves += 1;
+            }
+            shared.pending.retain(|sleep| sleep.0 != self.id);
+            return Poll::Ready(());
+        }
+        let moves = shared.moves;
+        drop(shared);
+        self.seen = Some(moves);
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for VirtualSleep {
+    fn drop(&mut self) {
+        self.timer.lock().pending.retain(|sleep| sleep.0 != self.id);
+    }
+}
+
+impl fmt::Display for VirtualTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} after {} sleeps", self.elapsed(), self.sleeps().len())
+    }
+}

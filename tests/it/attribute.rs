@@ -1,0 +1,845 @@
+//! `#[retry]`: on every shape of function, with every key.
+
+use std::cell::Cell;
+use std::error::Error as StdError;
+use std::fmt::{self, Display};
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use persevere::{Attempt, Event, Hints, Jitter, Policy, Report, retry};
+
+/// Fails this often, then succeeds, and counts.
+#[derive(Debug, Default)]
+struct Server {
+    failures: u32,
+    calls: AtomicU32,
+}
+
+impl Server {
+    fn failing(failures: u32) -> Self {
+        Self { failures, calls: AtomicU32::new(0) }
+    }
+
+    fn call(&self) -> io::Result<u32> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        if call <= self.failures { Err(timed_out()) } else { Ok(call) }
+    }
+
+    async fn call_async(&self) -> io::Result<u32> {
+        tokio::task::yield_now().await;
+        self.call()
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+fn timed_out() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+/// Runs a future on one thread, with time that passes at once.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(future)
+}
+
+mod shapes {
+    use super::*;
+
+    #[retry(backoff = 0)]
+    fn free(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry]
+    fn bare(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(backoff = 0)]
+    async fn free_async(server: &Server) -> io::Result<u32> {
+        server.call_async().await
+    }
+
+    #[test]
+    fn free_functions() {
+        assert_eq!(free(&Server::failing(3)).unwrap(), 4);
+        assert_eq!(free(&Server::failing(4)).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(bare(&Server::failing(1)).unwrap(), 2);
+        assert_eq!(block_on(free_async(&Server::failing(3))).unwrap(), 4);
+        assert!(block_on(free_async(&Server::failing(4))).is_err());
+    }
+
+    #[derive(Default)]
+    struct Client {
+        server: Server,
+        log: Vec<String>,
+    }
+
+    impl Client {
+        fn failing(failures: u32) -> Self {
+            Self { server: Server::failing(failures), log: Vec::new() }
+        }
+
+        #[retry(backoff = 0)]
+        fn shared(&self) -> Result<u32, io::Error> {
+            self.server.call()
+        }
+
+        #[retry(backoff = 0)]
+        fn exclusive(&mut self, line: &str) -> Result<usize, io::Error> {
+            self.log.push(line.to_owned());
+            self.server.call()?;
+            Ok(self.log.len())
+        }
+
+        #[retry(backoff = 0)]
+        fn consumed(mut self) -> Result<usize, io::Error> {
+            self.log.push(String::new());
+            self.server.call()?;
+            Ok(self.log.len())
+        }
+
+        #[retry(backoff = 0)]
+        async fn shared_async(&self) -> Result<u32, io::Error> {
+            self.server.call_async().await
+        }
+
+        #[retry(backoff = 0)]
+        async fn exclusive_async(&mut self, line: &str) -> Result<usize, io::Error> {
+            self.log.push(line.to_owned());
+            self.server.call_async().await?;
+            Ok(self.log.len())
+        }
+
+        #[retry(backoff = 0)]
+        async fn consumed_async(mut self) -> Result<usize, io::Error> {
+            self.log.push(String::new());
+            self.server.call_async().await?;
+            Ok(self.log.len())
+        }
+
+        #[retry(backoff = 0)]
+        fn made(failures: &Cell<u32>) -> io::Result<Self> {
+            failures.set(failures.get() + 1);
+            if failures.get() < 3 { Err(timed_out()) } else { Ok(Self::failing(failures.get())) }
+        }
+    }
+
+    #[test]
+    fn methods() {
+        assert_eq!(Client::failing(2).shared().unwrap(), 3);
+        assert_eq!(Client::failing(2).exclusive("x").unwrap(), 3);
+        assert_eq!(Client::failing(2).consumed().unwrap(), 3);
+        assert_eq!(block_on(Client::failing(2).shared_async()).unwrap(), 3);
+        assert_eq!(block_on(Client::failing(2).exclusive_async("x")).unwrap(), 3);
+        assert_eq!(block_on(Client::failing(2).consumed_async()).unwrap(), 3);
+        assert_eq!(Client::made(&Cell::new(0)).unwrap().server.failures, 3);
+    }
+
+    trait Store {
+        async fn get(&self, key: &str) -> io::Result<u32>;
+
+        #[retry(backoff = 0)]
+        async fn get_twice(&self, key: &str) -> io::Result<u32> {
+            Ok(self.get(key).await? + self.get(key).await?)
+        }
+    }
+
+    impl Store for Server {
+        #[retry(backoff = 0)]
+        async fn get(&self, _key: &str) -> io::Result<u32> {
+            self.call_async().await
+        }
+    }
+
+    #[test]
+    fn async_functions_in_traits() {
+        assert_eq!(block_on(Server::failing(2).get("x")).unwrap(), 3);
+        // The first attempt uses up all the retries of `get`, the second goes through.
+        assert_eq!(block_on(Server::failing(4).get_twice("x")).unwrap(), 5 + 6);
+    }
+
+    #[retry(backoff = 0)]
+    fn generic<T, const N: usize>(values: &Cell<[Option<T>; N]>) -> Result<T, io::Error>
+    where
+        T: Copy + Display,
+        [Option<T>; N]: Default,
+    {
+        let mut rest = values.take();
+        let found = rest.iter_mut().find_map(Option::take);
+        found.ok_or_else(timed_out)
+    }
+
+    #[retry(backoff = 0)]
+    fn longest<'a, 'b: 'a>(server: &Server, one: &'a str, two: &'b str) -> io::Result<&'a str> {
+        server.call()?;
+        Ok(if one.len() > two.len() { one } else { two })
+    }
+
+    #[retry(backoff = 0)]
+    async fn elided(server: &Server, (name, _): (&'static str, u8)) -> io::Result<&'static str> {
+        server.call_async().await?;
+        Ok(name)
+    }
+
+    #[retry(backoff = 0)]
+    fn borrowed<'a>(server: &Server, Wrapper { text, .. }: &'a Wrapper<'a>) -> io::Result<Wrapper<'a>> {
+        server.call()?;
+        Ok(Wrapper { text, length: text.len() })
+    }
+
+    struct Wrapper<'a> {
+        text: &'a str,
+        length: usize,
+    }
+
+    #[retry(backoff = 0)]
+    fn opaque(server: &Server, items: &(impl AsRef<[u32]> + ?Sized)) -> io::Result<impl Iterator<Item = u32>> {
+        server.call()?;
+        Ok(items.as_ref().to_vec().into_iter())
+    }
+
+    #[retry(backoff = 0, when = |error| error.kind() == io::ErrorKind::TimedOut, when_ok = |_| false)]
+    async fn opaque_async(server: &Server, items: &[u32]) -> Result<impl Iterator<Item = u32> + use<>, io::Error> {
+        server.call_async().await?;
+        Ok(items.to_vec().into_iter())
+    }
+
+    #[retry(backoff = 0, when = |_| true)]
+    fn opaque_error(server: &Server) -> Result<u32, impl StdError> {
+        server.call()
+    }
+
+    #[retry(backoff = 0)]
+    fn coerced(server: &Server) -> Result<Box<dyn Display>, Box<dyn StdError + Send + Sync>> {
+        Ok(Box::new(server.call()?))
+    }
+
+    #[test]
+    fn generics_and_lifetimes() {
+        assert_eq!(generic(&Cell::new([None, Some(7)])).unwrap(), 7);
+        assert_eq!(longest(&Server::failing(1), "a", "bc").unwrap(), "bc");
+        assert_eq!(block_on(elided(&Server::failing(1), ("x", 0))).unwrap(), "x");
+        assert_eq!(borrowed(&Server::failing(1), &Wrapper { text: "abc", length: 0 }).unwrap().length, 3);
+        assert_eq!(opaque(&Server::failing(1), &[1, 2]).unwrap().sum::<u32>(), 3);
+        assert_eq!(block_on(opaque_async(&Server::failing(1), &[1, 2])).unwrap().sum::<u32>(), 3);
+        assert_eq!(opaque_error(&Server::failing(1)).unwrap(), 2);
+        assert_eq!(coerced(&Server::failing(1)).unwrap().to_string(), "2");
+    }
+
+    fn swallow(text: String) -> usize {
+        text.len()
+    }
+
+    #[retry(backoff = 0, clone(name))]
+    fn owned(server: &Server, name: String) -> io::Result<usize> {
+        let length = swallow(name);
+        server.call()?;
+        Ok(length)
+    }
+
+    #[retry(backoff = 0, clone(name, list))]
+    async fn owned_async(server: &Server, mut name: String, list: Vec<u8>) -> io::Result<usize> {
+        name.push('!');
+        let length = swallow(name) + list.into_iter().count();
+        server.call_async().await?;
+        Ok(length)
+    }
+
+    /// Without a clone, what an attempt did to an argument stays.
+    #[retry(backoff = 0)]
+    async fn counted(server: &Server, mut attempts: u32) -> io::Result<u32> {
+        attempts += 1;
+        server.call_async().await?;
+        Ok(attempts)
+    }
+
+    #[retry(backoff = 0)]
+    fn counted_blocking(server: &Server, mut attempts: u32) -> io::Result<u32> {
+        attempts += 1;
+        server.call()?;
+        Ok(attempts)
+    }
+
+    #[test]
+    fn owned_arguments() {
+        assert_eq!(owned(&Server::failing(2), "abc".to_owned()).unwrap(), 3);
+        assert_eq!(block_on(owned_async(&Server::failing(2), "abc".to_owned(), vec![0])).unwrap(), 5);
+        assert_eq!(block_on(counted(&Server::failing(2), 0)).unwrap(), 3);
+        assert_eq!(counted_blocking(&Server::failing(2), 0).unwrap(), 3);
+    }
+
+    #[retry(backoff = 0, when = |_| false)]
+    fn early(number: i32) -> Result<i32, String> {
+        if number < 0 {
+            return Err("negative".to_owned());
+        }
+        let doubled = || -> Result<i32, std::num::TryFromIntError> {
+            let small = u8::try_from(number)?;
+            Ok(i32::from(small) * 2)
+        };
+        if number == 0 {
+            return Ok(0);
+        }
+        doubled().map_err(|error| error.to_string())
+    }
+
+    #[retry(backoff = 0)]
+    fn factorial(server: &Server, number: u32) -> io::Result<u32> {
+        if number == 0 {
+            return server.call().map(|_| 1);
+        }
+        Ok(number * factorial(server, number - 1)?)
+    }
+
+    #[derive(Debug)]
+    enum Wrapped {
+        Io(io::Error),
+        Number,
+    }
+
+    impl From<io::Error> for Wrapped {
+        fn from(error: io::Error) -> Self {
+            Self::Io(error)
+        }
+    }
+
+    impl From<std::num::ParseIntError> for Wrapped {
+        fn from(_: std::num::ParseIntError) -> Self {
+            Self::Number
+        }
+    }
+
+    #[retry(backoff = 0, when = |error| matches!(error, Wrapped::Io(source) if source.kind() == io::ErrorKind::TimedOut))]
+    async fn converted(server: &Server, number: &str) -> Result<u32, Wrapped> {
+        Ok(server.call_async().await? + number.parse::<u32>()?)
+    }
+
+    #[test]
+    fn control_flow() {
+        assert_eq!(early(-1).unwrap_err(), "negative");
+        assert_eq!(early(0).unwrap(), 0);
+        assert_eq!(early(4).unwrap(), 8);
+        assert!(early(300).is_err());
+        assert_eq!(factorial(&Server::failing(3), 5).unwrap(), 120);
+        assert_eq!(block_on(converted(&Server::failing(2), "4")).unwrap(), 7);
+        let server = Server::failing(0);
+        assert!(matches!(block_on(converted(&server, "x")), Err(Wrapped::Number)));
+        assert_eq!(server.calls(), 1);
+    }
+
+    #[retry(backoff = 0)]
+    fn inner_attributes(server: &Server) -> io::Result<u32> {
+        #![allow(unused_variables)]
+        let unused = 1;
+        server.call()
+    }
+
+    macro_rules! written_by_a_macro {
+        ($vis:vis $name:ident($($argument:ident: $ty:ty),*) -> $result:ty $body:block, $wait:literal, $count:expr) => {
+            #[retry(backoff = $wait, total = $count)]
+            $vis fn $name($($argument: $ty),*) -> $result $body
+        };
+    }
+    written_by_a_macro!(generated(server: &Server) -> io::Result<u32> { server.call() }, 0, 1 + 1);
+
+    #[test]
+    fn other_macros() {
+        assert_eq!(inner_attributes(&Server::failing(1)).unwrap(), 2);
+        assert_eq!(generated(&Server::failing(2)).unwrap(), 3);
+        assert!(generated(&Server::failing(3)).is_err());
+    }
+}
+
+mod boxed {
+    use super::*;
+    use async_trait::async_trait;
+    use std::pin::Pin;
+
+    #[async_trait]
+    trait Store: Sync {
+        async fn get(&self, key: String, tags: &[&str]) -> io::Result<String>;
+
+        #[retry(backoff = 0)]
+        async fn size(&self, key: &str) -> Result<usize, io::Error> {
+            Ok(self.get(key.to_owned(), &[]).await?.len())
+        }
+
+        async fn put(&mut self, key: String) -> io::Result<usize>;
+    }
+
+    struct Memory(Server, Vec<String>);
+
+    #[async_trait]
+    impl Store for Memory {
+        #[retry(backoff = 0)]
+        async fn get(&self, key: String, tags: &[&str]) -> io::Result<String> {
+            self.0.call_async().await?;
+            Ok(format!("{key}{}", tags.len()))
+        }
+
+        /// Keeps a key.
+        #[retry(backoff = 0, clone(key), before_retry = { tokio::task::yield_now().await })]
+        async fn put(&mut self, mut key: String) -> io::Result<usize> {
+            key.push('!');
+            self.1.push(key);
+            self.0.call_async().await?;
+            Ok(self.1.len())
+        }
+    }
+
+    #[test]
+    fn async_trait_outside() {
+        let mut store = Memory(Server::failing(2), Vec::new());
+        assert_eq!(block_on(store.get("k".to_owned(), &["t"])).unwrap(), "k1");
+        assert_eq!(block_on(Memory(Server::failing(4), Vec::new()).size("key")).unwrap(), 4);
+        store.0 = Server::failing(2);
+        assert_eq!(block_on(store.put("k".to_owned())).unwrap(), 3);
+        assert_eq!(store.1, ["k!", "k!", "k!"]);
+    }
+
+    #[retry(backoff = 0)]
+    async fn through(store: &dyn Store) -> io::Result<String> {
+        #[async_trait]
+        trait Named {
+            async fn name(&self) -> String;
+        }
+        struct Name;
+        #[async_trait]
+        impl Named for Name {
+            async fn name(&self) -> String {
+                "n".to_owned()
+            }
+        }
+        store.get(Name.name().await, &[]).await
+    }
+
+    #[test]
+    fn async_trait_inside() {
+        assert_eq!(block_on(through(&Memory(Server::failing(4), Vec::new()))).unwrap(), "n0");
+    }
+
+    #[retry(backoff = 0)]
+    fn by_hand<'a>(server: &'a Server) -> Pin<Box<dyn Future<Output = io::Result<u32>> + Send + 'a>> {
+        Box::pin(async move { server.call_async().await })
+    }
+
+    #[test]
+    fn boxed_by_hand() {
+        assert_eq!(block_on(by_hand(&Server::failing(2))).unwrap(), 3);
+    }
+}
+
+mod keys {
+    use super::*;
+    use persevere::BlockingTimer;
+
+    /// Time that passes when somebody waits.
+    #[derive(Default)]
+    struct Clock {
+        now: Cell<Duration>,
+        waits: std::cell::RefCell<Vec<u128>>,
+    }
+
+    impl BlockingTimer for &Clock {
+        fn now(&self) -> Duration {
+            self.now.get()
+        }
+
+        fn sleep(&self, wait: Duration) {
+            self.now.set(self.now.get() + wait);
+            self.waits.borrow_mut().push(wait.as_millis());
+        }
+    }
+
+    #[retry(
+        total = 5, backoff = 1, factor = 3, max = 20.0, jitter = none, immediate_first = false, within = 3600,
+        hint_max = 10, hints = clamp, idempotent = true, connect = 1, read = 4, status = 1, redirect = 1, other = 1,
+        timer = clock
+    )]
+    fn literals(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(
+        total = number, backoff = base, factor = 1.0 + 2.0, max = Duration::from_secs(20), jitter = Jitter::None,
+        immediate_first = !true, within = base * 3600, hint_max = base * 10, hints = Hints::Clamp, idempotent = number > 1,
+        connect = 1 + 0, read = 2 * 2, status = 1 + 0, redirect = 1 + 0, other = 1 + 0, timer = clock,
+    )]
+    fn expressions(server: &Server, clock: &Clock, number: u32, base: Duration) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn literals_and_expressions_mean_the_same() {
+        let [one, two] = [Clock::default(), Clock::default()];
+        assert!(literals(&Server::failing(9), &one).is_err());
+        assert!(expressions(&Server::failing(9), &two, 5, Duration::from_secs(1)).is_err());
+        // Four, by the limit of its own that the fault has.
+        assert_eq!(*one.waits.borrow(), [1000, 3000, 9000, 20_000]);
+        assert_eq!(one.waits, two.waits);
+    }
+
+    const POLICY: Policy = Policy::new().total(1).backoff(Duration::ZERO);
+
+    #[retry(policy = POLICY)]
+    fn by_constant(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = POLICY, total = 2)]
+    fn by_changed_constant(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = *policy, total = policy.max_attempts().unwrap_or(7) + 2, within = 5)]
+    fn by_argument(policy: &Policy, server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = POLICY.when(|_: &io::Error| false))]
+    fn by_builder(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = persevere::Backoff::constant(Duration::from_secs(2)), timer = clock)]
+    fn by_backoff(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn policies() {
+        let tries = |retried: &dyn Fn(&Server) -> io::Result<u32>| {
+            let server = Server::failing(99);
+            assert!(retried(&server).is_err());
+            server.calls()
+        };
+        assert_eq!(tries(&by_constant), 2);
+        assert_eq!(tries(&by_changed_constant), 3);
+        assert_eq!(tries(&|server| by_argument(&POLICY, server)), 5);
+        assert_eq!(tries(&by_builder), 1);
+        let clock = Clock::default();
+        assert_eq!(tries(&|server| by_backoff(server, &clock)), 4);
+        assert_eq!(*clock.waits.borrow(), [2000, 2000, 2000]);
+    }
+
+    #[retry(forever, backoff = 1, jitter = none, timer = clock)]
+    fn endless(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(forever = true, backoff = 1, jitter = none, within = 7.5, timer = clock)]
+    fn endless_until(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(forever = false, backoff = 1, jitter = none, timer = clock)]
+    fn not_endless(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn forever() {
+        let clock = Clock::default();
+        assert_eq!(endless(&Server::failing(50), &clock).unwrap(), 51);
+        assert!(endless_until(&Server::failing(50), &Clock::default()).is_err());
+        assert!(not_endless(&Server::failing(50), &clock).is_err());
+    }
+
+    #[retry(total = 9, waits = [1, 2, 3].map(Duration::from_secs), timer = clock)]
+    fn listed(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(backoff = 1, seed = 7, timer = clock)]
+    fn seeded(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn waits_and_seed() {
+        let clock = Clock::default();
+        assert!(listed(&Server::failing(50), &clock).is_err());
+        assert_eq!(*clock.waits.borrow(), [1000, 2000, 3000]);
+        let [one, two] = [Clock::default(), Clock::default()];
+        assert!(seeded(&Server::failing(9), &one).is_err());
+        assert!(seeded(&Server::failing(9), &two).is_err());
+        assert_eq!(one.waits, two.waits);
+    }
+
+    fn is_timeout(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::TimedOut
+    }
+
+    #[retry(backoff = 0, when = is_timeout)]
+    fn when_path(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(backoff = 0, when = |error| error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::Other)]
+    fn when_closure(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(backoff = 0, when_ok = |value| *value < 3, total = 9)]
+    fn when_ok(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(backoff = 0, on_retry = |event| log.push((event.attempt(), event.error().map(io::Error::kind))))]
+    fn observed(server: &Server, log: &mut Vec<(u32, Option<io::ErrorKind>)>) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn hooks() {
+        assert_eq!(when_path(&Server::failing(2)).unwrap(), 3);
+        assert!(when_closure(&Server::failing(1)).is_err());
+        assert_eq!(when_ok(&Server::failing(1)).unwrap(), 3);
+        let mut log = Vec::new();
+        assert_eq!(observed(&Server::failing(2), &mut log).unwrap(), 3);
+        assert_eq!(log, [(1, Some(io::ErrorKind::TimedOut)), (2, Some(io::ErrorKind::TimedOut))]);
+    }
+
+    #[retry(backoff = 0, before_retry = { log.push("again") })]
+    fn before(server: &Server, log: &mut Vec<&'static str>) -> io::Result<u32> {
+        log.push("attempt");
+        server.call()
+    }
+
+    #[retry(backoff = 0, before_retry = {
+        log.push("again");
+        server.call_async().await?;
+    })]
+    async fn before_async(server: &Server, log: &mut Vec<&'static str>) -> io::Result<u32> {
+        log.push("attempt");
+        server.call_async().await
+    }
+
+    #[retry(backoff = 0, before_retry = |event| log.push(event.attempt()))]
+    fn before_told(server: &Server, log: &mut Vec<u32>) -> io::Result<u32> {
+        log.push(0);
+        server.call()
+    }
+
+    #[retry(backoff = 0, before_retry = |event: Event<'static>| {
+        tokio::task::yield_now().await;
+        log.push(event.attempt());
+    })]
+    async fn before_told_async(server: &Server, log: &mut Vec<u32>) -> io::Result<u32> {
+        log.push(0);
+        server.call_async().await
+    }
+
+    fn note(event: Event<'static>) {
+        assert_eq!(event.fault(), persevere::Fault::Timeout);
+    }
+
+    #[retry(backoff = 0, before_retry = note)]
+    fn before_function(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn before_retry() {
+        let mut log = Vec::new();
+        assert_eq!(before(&Server::failing(1), &mut log).unwrap(), 2);
+        assert_eq!(log, ["attempt", "again", "attempt"]);
+        log.clear();
+        // The second attempt fails in the hook: it is part of the attempt.
+        assert_eq!(block_on(before_async(&Server::failing(2), &mut log)).unwrap(), 4);
+        assert_eq!(log, ["attempt", "again", "again", "attempt"]);
+        let mut log = Vec::new();
+        assert_eq!(before_told(&Server::failing(2), &mut log).unwrap(), 3);
+        assert_eq!(log, [0, 1, 0, 2, 0]);
+        log.clear();
+        assert_eq!(block_on(before_told_async(&Server::failing(2), &mut log)).unwrap(), 3);
+        assert_eq!(log, [0, 1, 0, 2, 0]);
+        assert_eq!(before_function(&Server::failing(2)).unwrap(), 3);
+    }
+
+    #[retry(backoff = 0, attempt = attempt, within = 60)]
+    fn told(server: &Server, log: &mut Vec<Attempt>) -> io::Result<u32> {
+        log.push(attempt);
+        server.call()
+    }
+
+    #[retry(backoff = 0, attempt = attempt)]
+    async fn told_async(server: &Server) -> io::Result<u32> {
+        server.call_async().await?;
+        assert_eq!(attempt.left(), None);
+        Ok(attempt.number())
+    }
+
+    #[retry(backoff = 0, report = report)]
+    fn reported(server: &Server, report: &mut Report) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn attempt_and_report() {
+        let mut log = Vec::new();
+        assert_eq!(told(&Server::failing(2), &mut log).unwrap(), 3);
+        assert_eq!(log.iter().map(Attempt::number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(log.iter().all(|attempt| attempt.left().is_some_and(|left| left <= Duration::from_secs(60))));
+        assert_eq!(block_on(told_async(&Server::failing(2))).unwrap(), 3);
+        let mut report = Report::new();
+        assert_eq!(reported(&Server::failing(2), &mut report).unwrap(), 3);
+        assert_eq!(report.failures().count(), 2);
+    }
+
+    #[retry(total = 2, backoff = 0, attempt_timeout = 1.5)]
+    async fn cut(server: &Server) -> io::Result<u32> {
+        if server.call().is_err() {
+            std::future::pending::<()>().await;
+        }
+        Ok(server.calls())
+    }
+
+    #[retry(total = server.failures, backoff = 0, attempt_timeout = Duration::from_millis(1500))]
+    async fn cut_by_expression(server: &Server) -> Result<u32, Box<dyn StdError + Send + Sync>> {
+        if server.call().is_err() {
+            std::future::pending::<()>().await;
+        }
+        Ok(server.calls())
+    }
+
+    #[test]
+    fn attempt_timeout() {
+        assert_eq!(block_on(cut(&Server::failing(2))).unwrap(), 3);
+        assert_eq!(block_on(cut(&Server::failing(3))).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(block_on(cut_by_expression(&Server::failing(2))).unwrap(), 3);
+    }
+
+    #[retry(when = <fmt::Error as Judge<u8, u16>>::judge, backoff = Duration::from_secs_f64(0.0), on_retry = |_| ())]
+    fn commas_in_paths(failures: &Cell<u32>) -> Result<(), fmt::Error> {
+        failures.set(failures.get() + 1);
+        Err(fmt::Error)
+    }
+
+    trait Judge<A, B> {
+        fn judge(&self) -> bool;
+    }
+
+    impl Judge<u8, u16> for fmt::Error {
+        fn judge(&self) -> bool {
+            Option::<Result<u8, u16>>::None.is_none()
+        }
+    }
+
+    #[retry(when = { let kinds = [1, 2]; move |_| kinds.len() as u32 as u64 > 1 }, waits = Vec::<Duration>::with_capacity(4).into_iter().chain([Duration::ZERO]))]
+    fn expressions_with_commas(failures: &Cell<u32>) -> Result<(), fmt::Error> {
+        failures.set(failures.get() + 1);
+        Err(fmt::Error)
+    }
+
+    #[test]
+    fn commas_within_expressions_do_not_end_them() {
+        let failures = Cell::new(0);
+        assert!(commas_in_paths(&failures).is_err());
+        assert_eq!(failures.replace(0), 4);
+        assert!(expressions_with_commas(&failures).is_err());
+        assert_eq!(failures.get(), 2);
+    }
+}
+
+mod surroundings {
+    use super::*;
+
+    mod renamed {
+        pub use persevere as again;
+    }
+
+    #[retry(crate = renamed::again, backoff = 0, jitter = full)]
+    fn by_another_name(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn renamed_crate() {
+        assert_eq!(by_another_name(&Server::failing(1)).unwrap(), 2);
+    }
+
+    #[test]
+    fn spawns_with_exclusive_borrows() {
+        #[retry(backoff = 0, attempt_timeout = 5, before_retry = { log.push('r') })]
+        async fn fill(server: &Server, log: &mut Vec<char>, buffer: &mut String) -> io::Result<u32> {
+            buffer.clear();
+            log.push('a');
+            server.call_async().await
+        }
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let filled = runtime.block_on(async {
+            tokio::spawn(async {
+                let (mut log, mut buffer) = (Vec::new(), String::from("x"));
+                let value = fill(&Server::failing(2), &mut log, &mut buffer).await;
+                (value.unwrap(), log.into_iter().collect::<String>(), buffer)
+            })
+            .await
+        });
+        assert_eq!(filled.unwrap(), (3, "arara".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn an_error_that_is_not_send_does_not_cross_a_wait() {
+        #[retry(when = |_| true, backoff = 0.001, jitter = none, immediate_first = false)]
+        async fn local(fails: bool) -> Result<u32, std::rc::Rc<str>> {
+            if fails { Err("no".into()) } else { Ok(1) }
+        }
+
+        fn is_send<F: Future + Send>(future: F) -> F {
+            future
+        }
+        assert!(block_on(is_send(local(true))).is_err());
+        assert_eq!(block_on(is_send(local(false))).unwrap(), 1);
+    }
+
+    /// Names of the prelude, and crates of the sysroot, mean something else here.
+    mod hostile {
+        #![deny(warnings, clippy::pedantic, clippy::style, clippy::complexity)]
+        #![allow(non_camel_case_types, dead_code)]
+
+        use persevere::retry;
+
+        mod core {}
+        mod std {}
+        pub(super) enum Mine {
+            Ok,
+            Err,
+            None,
+            Some,
+        }
+        struct Option;
+        struct Duration;
+        struct Clone;
+        struct Policy;
+
+        type Outcome = ::std::result::Result<u32, ::std::io::Error>;
+
+        /// With names that the expansion uses for its locals, too.
+        #[retry(total = 2, backoff = 0, before_retry = |event| { let _ = (event, run); }, clone(outcome), attempt = wait)]
+        pub(super) fn blocking(run: u32, of: &super::Server, outcome: u8) -> Outcome {
+            use ::std::result::Result::Ok;
+            let _ = (run, outcome, wait);
+            Ok(of.call()? + u32::from(outcome))
+        }
+
+        #[retry(total = 2, backoff = 0, attempt_timeout = 9, jitter = equal, hints = ignore)]
+        pub(super) async fn waiting(run: u32, of: &super::Server, never: u8) -> Outcome {
+            let outcome = of.call_async().await;
+            outcome.map(|value| value + run + u32::from(never))
+        }
+    }
+
+    #[test]
+    fn hygiene() {
+        assert_eq!(hostile::blocking(1, &Server::failing(1), 0).unwrap(), 2);
+        assert_eq!(block_on(hostile::waiting(1, &Server::failing(1), 1)).unwrap(), 4);
+        let _ = hostile::Mine::Ok;
+    }
+}

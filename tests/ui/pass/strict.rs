@@ -1,0 +1,67 @@
+//! Expansions fire no lint, and need no `unsafe` and no name but the crate's.
+#![deny(warnings, missing_docs, unused_qualifications, rust_2018_idioms, single_use_lifetimes, unreachable_pub)]
+#![forbid(unsafe_code, clippy::all, clippy::pedantic)]
+
+use persevere::{Retryable, retry};
+
+mod core {}
+mod std {}
+
+/// An error.
+#[derive(Debug, Retryable)]
+pub enum Error<T> {
+    /// Slow.
+    #[retry(throttle, after = *wait)]
+    Slow {
+        /// How long.
+        wait: ::std::time::Duration,
+    },
+    /// Two that are the same.
+    #[retry(transient)]
+    One,
+    #[retry(transient)]
+    #[allow(missing_docs)]
+    Other,
+    /// Forwarded.
+    #[retry(forward)]
+    Inner(T),
+}
+
+/// Blocking.
+///
+/// # Errors
+///
+/// Always.
+#[retry(
+    total = 1, backoff = 0.0, factor = 2, jitter = equal, attempt = number, clone(text), report = &mut report,
+    before_retry = |event| { let _ = event.attempt(); }, when = |error| matches!(error, Error::One), when_ok = |_| false,
+    on_retry = |event| { let _ = event.error(); }
+)]
+pub fn blocking(text: &str, mut report: persevere::Report) -> Result<u32, Error<::std::io::Error>> {
+    if text.len() > number.number() as usize {
+        return Ok(1);
+    }
+    Err(Error::One)
+}
+
+impl ::std::fmt::Display for Error<::std::io::Error> {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        f.write_str("error")
+    }
+}
+
+/// Async.
+///
+/// # Errors
+///
+/// Never.
+#[retry(backoff = 1, before_retry = { drop(text) })]
+pub async fn waiting(text: &str) -> Result<impl Sized + use<>, ::std::io::Error> {
+    ::std::future::ready(()).await;
+    Ok(text.len())
+}
+
+fn main() {
+    drop(waiting("x"));
+    let _ = blocking("abc", persevere::Report::new());
+}
