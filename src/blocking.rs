@@ -10,6 +10,8 @@ use crate::observe::Observe;
 use crate::plan::{Blocking, Plan};
 use crate::retry::{IntoRetry, Retry};
 use crate::timer::BlockingTimer;
+#[cfg(feature = "std")]
+use crate::{Policy, Retryable};
 
 /// Runs a blocking operation, and runs it again while the policy allows.
 ///
@@ -86,7 +88,7 @@ where
     /// use std::{io, time::Duration};
     ///
     /// let policy = Policy::new().within(Duration::from_secs(10)).backoff(Duration::ZERO);
-    /// let port = persevere::Retry::new(policy).run_with(|attempt| {
+    /// let port = policy.run_with(|attempt| {
     ///     assert!(attempt.left().unwrap() <= Duration::from_secs(10)); // for the socket's own timeout
     ///     if attempt.number() < 3 { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(80) }
     /// });
@@ -110,5 +112,36 @@ where
                 Step::Wait(wait) => driver.wait_blocking(wait),
             }
         }
+    }
+}
+
+#[cfg(feature = "std")]
+impl Policy {
+    /// As [`Retry::run`].
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
+    #[inline]
+    pub fn run<F, V, E>(self, operation: F) -> Result<V, E>
+    where
+        F: FnMut() -> Result<V, E>,
+        E: Retryable,
+    {
+        Retry::new(self).run(operation)
+    }
+
+    /// As [`Retry::run_with`].
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
+    #[inline]
+    pub fn run_with<F, V, E>(self, operation: F) -> Result<V, E>
+    where
+        F: FnMut(Attempt) -> Result<V, E>,
+        E: Retryable,
+    {
+        Retry::new(self).run_with(operation)
     }
 }

@@ -112,10 +112,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let policy = plan.policy();
         let now = if O::CLOCK || policy.within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let attempt = self.state.attempt;
-        let (random, listed) = match verdict.transient {
-            true => (policy.rule.random(plan.seed(), attempt), plan.listed()),
-            false => (0, Listed::No),
-        };
+        let (random, listed) =
+            if verdict.transient { (policy.rule.random(plan.seed(), attempt), plan.listed()) } else { (0, Listed::No) };
         let (state, next) = run::failed(policy, self.state, verdict, now, random, listed);
         self.state = state;
         observe.failed(&Failed { attempt, verdict, next, now, error });

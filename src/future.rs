@@ -9,7 +9,10 @@ use crate::event::Attempt;
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::retry::{IntoRetry, Retry};
+
 use crate::timer::{Timer, Yield};
+#[cfg(feature = "tokio")]
+use crate::{Policy, Retryable, Timed, TimedOut};
 
 /// Runs an async operation, and runs it again while the policy allows.
 ///
@@ -148,3 +151,52 @@ where
         }
     }
 }
+
+/// Gives both kinds of policy the builder's async runs.
+#[cfg(feature = "tokio")]
+macro_rules! start_async {
+    ($($policy:ty $(: $from:path)?),*) => {$(
+        impl $policy {
+            /// As [`Retry::run_async`].
+            ///
+            /// # Errors
+            ///
+            /// As [`Retry::run_async`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`retry_async`](crate::retry_async()).
+            #[inline]
+            pub fn run_async<F, A, V, E>(self, operation: F) -> impl Future<Output = Result<V, E>>
+            where
+                F: FnMut() -> A,
+                A: Future<Output = Result<V, E>>,
+                E: Retryable $(+ $from)?,
+            {
+                Retry::new(self).run_async(operation)
+            }
+
+            /// As [`Retry::run_async_with`].
+            ///
+            /// # Errors
+            ///
+            /// As [`Retry::run_async_with`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`retry_async`](crate::retry_async()).
+            #[inline]
+            pub fn run_async_with<F, A, V, E>(self, operation: F) -> impl Future<Output = Result<V, E>>
+            where
+                F: FnMut(Attempt) -> A,
+                A: Future<Output = Result<V, E>>,
+                E: Retryable $(+ $from)?,
+            {
+                Retry::new(self).run_async_with(operation)
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "tokio")]
+start_async!(Policy, Timed<Policy>: From<TimedOut>);

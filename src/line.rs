@@ -96,10 +96,9 @@ impl fmt::Write for Line {
                 return Ok(());
             }
             self.place = match (self.place, c) {
-                (Place::Text, ':') => Place::Slashes(1),
                 (Place::Slashes(n), '/') if n < 3 => Place::Slashes(n + 1),
                 (Place::Slashes(3), _) => Place::Authority(self.length),
-                (Place::Slashes(_), ':') => Place::Slashes(1),
+                (Place::Slashes(_) | Place::Text, ':') => Place::Slashes(1),
                 (Place::Slashes(_) | Place::Text, _) => Place::Text,
                 (place, c) if ends_url(c) && !(c == ']' && matches!(place, Place::Authority(_))) => Place::Text,
                 (Place::Authority(start), '@') => {

@@ -91,10 +91,9 @@ impl Policy {
     /// const STEADY: Policy = Policy::from_backoff(Backoff::constant(Duration::from_secs(1)));
     /// assert_eq!(STEADY.to_string(), "up to 4 attempts, waits 1 s, 1 s, 1 s");
     /// ```
+    #[allow(clippy::needless_pass_by_value)] // Built in place: `Policy::from_backoff(Backoff::constant(..))`.
     pub const fn from_backoff(backoff: Backoff) -> Self {
-        let mut policy = Self::new();
-        policy.rule = backoff.rule;
-        policy
+        Self { rule: backoff.rule, ..Self::new() }
     }
 
     /// Sets how many retries may follow the first attempt: `total(3)` makes at most 4 attempts.

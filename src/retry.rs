@@ -236,6 +236,7 @@ pub trait IntoRetry: sealed::Sealed {
     type Timer;
 
     /// Prepares a run.
+    #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
     fn into_retry(self) -> Retry<Self::Plan, Self::Classify, Self::Accept, Self::Observe, Self::Before, Self::Timer>;
 }
 

@@ -168,6 +168,12 @@ impl Verdict {
         self.fault
     }
 
+    /// Tells whether the operation may have taken effect.
+    #[inline]
+    pub const fn reach(&self) -> Reached {
+        self.reached
+    }
+
     /// The hint in nanoseconds; none and zero are the same to the arithmetic.
     pub(crate) const fn hint_nanos(&self) -> u64 {
         if self.hint == NO_HINT { 0 } else { self.hint }

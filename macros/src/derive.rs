@@ -217,7 +217,10 @@ impl Variant {
         let mut bind = |field: &Field| {
             let (member, name) = (&field.member, field.local());
             if !bound.contains(&name) {
-                pattern.extend(quote!(#member: #name,));
+                pattern.extend(match member {
+                    TokenTree::Ident(_) => quote!(#name,),
+                    index => quote!(#index: #name,),
+                });
                 bound.push(name.clone());
             }
             name
