@@ -38,18 +38,11 @@ where
 pub trait Outcome {
     type Ok;
     type Err;
-
-    fn result(self) -> Result<Self::Ok, Self::Err>;
 }
 
 impl<V, E> Outcome for Result<V, E> {
     type Ok = V;
     type Err = E;
-
-    #[inline(always)]
-    fn result(self) -> Self {
-        self
-    }
 }
 
 /// Types the closure of `when` from the return type.
@@ -132,44 +125,49 @@ pub fn hinted(verdict: Verdict, hint: &dyn Hint) -> Verdict {
 pub use crate::timed::Timed;
 
 /// The return type of a function under `#[retry]`, which types its hooks and its outcome.
-#[derive(Debug)]
-pub struct Of<R>(PhantomData<fn() -> R>);
+pub struct Of<V, E>(PhantomData<fn() -> Result<V, E>>);
 
-/// Names the return type.
+impl<V, E> fmt::Debug for Of<V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Of")
+    }
+}
+
+/// Names the return type. Of what is no `Result` this alone complains, since it leaves no type to compare with.
 #[inline]
-pub const fn of<R: Outcome>() -> Of<R> {
+pub const fn of<R: Outcome>() -> Of<R::Ok, R::Err> {
     Of(PhantomData)
 }
 
-impl<R: Outcome> Of<R> {
+impl<V, E> Of<V, E> {
     /// Types the closure of `when`.
     #[inline]
-    pub fn when<A: Into<Verdict>, F: FnMut(&R::Err) -> A>(&self, when: F) -> F {
+    pub fn when<A: Into<Verdict>, F: FnMut(&E) -> A>(&self, when: F) -> F {
         when
     }
 
     /// Types the closure of `when_ok`.
     #[inline]
-    pub fn when_ok<A: Into<Verdict>, F: FnMut(&R::Ok) -> A>(&self, again: F) -> F {
+    pub fn when_ok<A: Into<Verdict>, F: FnMut(&V) -> A>(&self, again: F) -> F {
         again
     }
 
     /// Types the closure of `on_retry`.
     #[inline]
-    pub fn on_retry<F: FnMut(Event<'_, R::Err>)>(&self, hook: F) -> F {
+    pub fn on_retry<F: FnMut(Event<'_, E>)>(&self, hook: F) -> F {
         hook
     }
 
     /// Makes a blocking attempt. The closure takes its return type from here, `impl Trait` in it or not.
     #[inline(always)]
-    pub fn attempt(&self, attempt: impl FnOnce() -> R) -> Result<R::Ok, R::Err> {
-        attempt().result()
+    pub fn attempt(&self, attempt: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        attempt()
     }
 
-    /// The outcome of an async attempt.
+    /// What an async attempt never returns, to give its block the type.
     #[inline(always)]
-    pub fn outcome(&self, outcome: R) -> Result<R::Ok, R::Err> {
-        outcome.result()
+    pub const fn never(&self) -> Option<Result<V, E>> {
+        None
     }
 }
 

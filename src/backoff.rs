@@ -40,11 +40,13 @@ impl Backoff {
     ///
     /// "Most errors are resolved immediately by a second try", so the first retry does not wait; this is urllib3's
     /// formula. [`immediate_first(false)`](Backoff::immediate_first) makes the first wait `base`.
+    #[inline]
     pub const fn new(base: Duration) -> Self {
         Self::from_rule(Rule::exponential(base))
     }
 
     /// Waits the same each time. It has no `max` unless one is set.
+    #[inline]
     pub const fn constant(wait: Duration) -> Self {
         Self::from_rule(Rule {
             growth: Growth::Constant,
@@ -55,11 +57,13 @@ impl Backoff {
     }
 
     /// Grows by `base` each time: `base * n`.
+    #[inline]
     pub const fn linear(base: Duration) -> Self {
         Self::from_rule(Rule { growth: Growth::Linear, immediate_first: false, ..Rule::exponential(base) })
     }
 
     /// Grows as the Fibonacci numbers 1, 1, 2, 3, 5 …, times `base`: more slowly than by doubling.
+    #[inline]
     pub const fn fibonacci(base: Duration) -> Self {
         Self::from_rule(Rule { growth: Growth::Fibonacci, immediate_first: false, ..Rule::exponential(base) })
     }
@@ -73,12 +77,14 @@ impl Backoff {
     /// It is kept as an `f32`, and a decimal of up to six digits means exactly that decimal: 1.1 is 1.1. Infinity
     /// jumps to `max`. NaN or less than 1 is refused by [`Policy::check`](crate::Policy::check); left unchecked, NaN
     /// acts as 1.
+    #[inline]
     pub const fn factor(mut self, factor: f64) -> Self {
         self.rule.factor = factor as f32;
         self
     }
 
     /// Sets the cap: no wait is longer, jitter included.
+    #[inline]
     pub const fn max(mut self, max: Duration) -> Self {
         self.rule.max = nanos::from(max);
         self
@@ -87,12 +93,14 @@ impl Backoff {
     /// Says whether the first wait is zero. True for an exponential backoff unless set, false for the others.
     ///
     /// The waits after it are the same either way.
+    #[inline]
     pub const fn immediate_first(mut self, immediate: bool) -> Self {
         self.rule.immediate_first = immediate;
         self
     }
 
     /// Sets the random part; [`Jitter::None`] unless set.
+    #[inline]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.rule = self.rule.with_jitter(jitter);
         self
@@ -102,6 +110,7 @@ impl Backoff {
     ///
     /// Clients that share a seed wait in step, which is what jitter is there to prevent. Without the `jitter` feature
     /// this is the only source of randomness, and an unseeded jittered wait is taken whole.
+    #[inline]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

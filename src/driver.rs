@@ -158,6 +158,7 @@ where
     }
 
     /// Waits, and calls the hook.
+    #[inline(always)]
     pub fn wait_blocking(&mut self, wait: Duration) {
         if !wait.is_zero() {
             self.retry.timer.sleep(wait);

@@ -68,6 +68,7 @@ pub enum Hints {
 
 impl Policy {
     /// Makes the default policy; see the table above.
+    #[inline]
     pub const fn new() -> Self {
         Self {
             rule: Rule::exponential(Duration::from_millis(300)).with_jitter(Jitter::Full),
@@ -92,6 +93,7 @@ impl Policy {
     /// assert_eq!(STEADY.to_string(), "up to 4 attempts, waits 1 s, 1 s, 1 s");
     /// ```
     #[allow(clippy::needless_pass_by_value)] // Built in place: `Policy::from_backoff(Backoff::constant(..))`.
+    #[inline]
     pub const fn from_backoff(backoff: Backoff) -> Self {
         Self { rule: backoff.rule, ..Self::new() }
     }
@@ -99,35 +101,41 @@ impl Policy {
     /// Sets how many retries may follow the first attempt: `total(3)` makes at most 4 attempts.
     ///
     /// This is urllib3's meaning. [`max_attempts`](Policy::max_attempts) tells the other number.
+    #[inline]
     pub const fn total(mut self, retries: u32) -> Self {
         self.total = retries;
         self
     }
 
     /// Retries without a limit on their number. Set a deadline or a budget with it.
+    #[inline]
     pub const fn forever(self) -> Self {
         self.total(UNLIMITED)
     }
 
     /// Sets the base of the backoff: with 0.3 s and the default growth the waits are 0, 0.6 s, 1.2 s, 2.4 s …
+    #[inline]
     pub const fn backoff(mut self, base: Duration) -> Self {
         self.rule.base = nanos::from(base);
         self
     }
 
     /// Sets what each wait is multiplied by; 2 unless set. See [`Backoff::factor`].
+    #[inline]
     pub const fn factor(mut self, factor: f64) -> Self {
         self.rule.factor = factor as f32;
         self
     }
 
     /// Sets the cap of a backoff's wait, jitter included. Hints have their own, [`hint_max`](Policy::hint_max).
+    #[inline]
     pub const fn max(mut self, max: Duration) -> Self {
         self.rule.max = nanos::from(max);
         self
     }
 
     /// Sets the random part of the waits.
+    #[inline]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.rule = self.rule.with_jitter(jitter);
         self
@@ -136,6 +144,7 @@ impl Policy {
     /// Says whether the first retry comes at once; true unless set.
     ///
     /// Most errors are resolved by an immediate second try. A throttle fault never gets it.
+    #[inline]
     pub const fn immediate_first(mut self, immediate: bool) -> Self {
         self.rule.immediate_first = immediate;
         self
@@ -146,6 +155,7 @@ impl Policy {
     /// Alone it cannot cut an attempt that is running: it ends the run instead of beginning a wait that would end
     /// past it. With [`attempt_timeout`](Policy::attempt_timeout) (async) attempts are cut too, and the run ends by
     /// its deadline. The clock is the timer's, and monotonic.
+    #[inline]
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.within = nanos::from(deadline);
         self
@@ -155,43 +165,51 @@ impl Policy {
     ///
     /// The result is no longer a plain `Policy`, since a cut attempt needs an error: the operation's error type must
     /// be `From<TimedOut>`.
+    #[inline]
     pub const fn attempt_timeout(self, limit: Duration) -> Timed<Self> {
         Timed::new(self, limit)
     }
 
     /// Sets the longest hint that is obeyed; 120 s unless set.
+    #[inline]
     pub const fn hint_max(mut self, max: Duration) -> Self {
         self.hint_max = nanos::from(max);
         self
     }
 
     /// Says what to do with a hint that is too long, or with hints at all.
+    #[inline]
     pub const fn hints(mut self, hints: Hints) -> Self {
         self.hints = hints;
         self
     }
 
     /// Limits the retries after connect faults. The lower of this and `total` wins; 65 535 means no limit of its own.
+    #[inline]
     pub const fn connect(self, retries: u16) -> Self {
         self.limit(Fault::Connect, retries)
     }
 
     /// Limits the retries after read faults and timeouts, as [`connect`](Policy::connect) does.
+    #[inline]
     pub const fn read(self, retries: u16) -> Self {
         self.limit(Fault::Read, retries)
     }
 
     /// Limits the retries after status and throttle faults, as [`connect`](Policy::connect) does.
+    #[inline]
     pub const fn status(self, retries: u16) -> Self {
         self.limit(Fault::Status, retries)
     }
 
     /// Limits the retries after redirect faults, as [`connect`](Policy::connect) does.
+    #[inline]
     pub const fn redirect(self, retries: u16) -> Self {
         self.limit(Fault::Redirect, retries)
     }
 
     /// Limits the retries after all other faults, as [`connect`](Policy::connect) does.
+    #[inline]
     pub const fn other(self, retries: u16) -> Self {
         self.limit(Fault::Other, retries)
     }
@@ -205,12 +223,14 @@ impl Policy {
     ///
     /// With `false`, only failures with [`Reached::No`](crate::Reached::No) are retried: a refused connection, not
     /// a broken one.
+    #[inline]
     pub const fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
         self
     }
 
     /// Tells the most attempts that a run may make, the first one included; `None` if there is no limit.
+    #[inline]
     pub const fn max_attempts(&self) -> Option<u32> {
         if self.total == UNLIMITED { None } else { Some(self.total + 1) }
     }
@@ -272,6 +292,7 @@ impl Policy {
 }
 
 impl Default for Policy {
+    #[inline]
     fn default() -> Self {
         Self::new()
     }

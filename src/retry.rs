@@ -17,10 +17,10 @@ use crate::timer::DefaultTimer;
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
 ///
-/// Made from a [`Policy`] by any of the methods here (`policy.when(..)`), which the policy has too, or with
-/// [`Retry::new`]; started by [`run`](Retry::run) for a blocking operation and [`run_async`](Retry::run_async) for a
-/// future. [`retry`](crate::retry()) and [`retry_async`](crate::retry_async()) are the short forms, and take one of
-/// these too.
+/// Made from a [`Policy`] by any of the methods here, which the policy has too, or with [`Retry::new`]. The policy's
+/// own settings come first: `policy.total(5).when(..)`. Started by [`run`](Retry::run) for a blocking operation and
+/// [`run_async`](Retry::run_async) for a future. [`retry`](crate::retry()) and [`retry_async`](crate::retry_async())
+/// are the short forms, and take one of these too.
 ///
 /// ```
 /// use persevere::{Event, Policy};
@@ -198,8 +198,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     ///
     /// let mut report = Report::new();
     /// let _ = Policy::new()
-    ///     .when(|_: &()| true)
     ///     .total(1)
+    ///     .when(|_: &()| true)
     ///     .report_with(&mut report, |_: &(), f: &mut std::fmt::Formatter<'_>| f.write_str("no reason given"))
     ///     .run(|| Err::<(), ()>(()));
     /// assert_eq!(report.failures().next().unwrap().message(), "no reason given");

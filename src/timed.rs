@@ -81,6 +81,7 @@ pub struct TimedOut {
 
 impl TimedOut {
     /// Makes the error of an attempt that was cut after `limit`; the doors do this, and tests may.
+    #[inline]
     pub const fn new(limit: Duration) -> Self {
         Self { limit: nanos::from(limit) }
     }
