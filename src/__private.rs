@@ -1,7 +1,6 @@
 //! All that the expansions of macros may name. Not public API: it may change in any release.
 
 pub use core::clone::Clone;
-pub use core::future::Future;
 pub use core::option::Option;
 pub use core::result::Result;
 pub use core::time::Duration;
@@ -43,48 +42,6 @@ pub trait Outcome {
 impl<V, E> Outcome for Result<V, E> {
     type Ok = V;
     type Err = E;
-}
-
-/// Types the closure of `when` from the return type.
-#[inline]
-pub fn when<R, A, F>(when: F) -> F
-where
-    R: Outcome,
-    A: Into<Verdict>,
-    F: FnMut(&R::Err) -> A,
-{
-    when
-}
-
-/// Types the closure of `when_ok` from the return type.
-#[inline]
-pub fn when_ok<R, A, F>(again: F) -> F
-where
-    R: Outcome,
-    A: Into<Verdict>,
-    F: FnMut(&R::Ok) -> A,
-{
-    again
-}
-
-/// Types the closure of `on_retry` from the return type.
-#[inline]
-pub fn on_retry<R, F>(hook: F) -> F
-where
-    R: Outcome,
-    F: FnMut(Event<'_, R::Err>),
-{
-    hook
-}
-
-/// Types the closure of `report_with` from the return type.
-#[inline]
-pub fn describe<R, F>(describe: F) -> F
-where
-    R: Outcome,
-    F: Fn(&R::Err, &mut fmt::Formatter<'_>) -> fmt::Result,
-{
-    describe
 }
 
 /// What `after = ..` of the derive may name: a duration, or one that may be missing.

@@ -38,9 +38,8 @@ macro_rules! __retry {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
         $crate::__retry!(@emit $policy $before ($($attempt)?) () { $operation })
     };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
-        // A `match` keeps what `$policy` borrows alive.
-        match $crate::__private::drive($policy) { mut run => {
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {{
+        let mut run = $crate::__private::drive($policy);
         run.start_blocking();
         loop {
             $(let $attempt = run.attempt_blocking();)?
@@ -56,8 +55,7 @@ macro_rules! __retry {
                 $crate::__private::Step::Wait(wait) => run.wait_blocking(wait),
             }
         }
-        }}
-    };
+    }};
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) ($before) ($attempt), $($operation)+)
     };
@@ -124,9 +122,8 @@ macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
         $crate::retry_async!(@emit $policy $before ($($attempt)?) () { $operation })
     };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {
-        // A `match` keeps what `$policy` borrows alive.
-        match $crate::__private::drive($policy) { mut run => {
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
+        let mut run = $crate::__private::drive($policy);
         run.start();
         loop {
             $(let $attempt = run.attempt();)?
@@ -147,8 +144,7 @@ macro_rules! retry_async {
                 $crate::__private::Option::Some(wait) => run.sleep(wait).await,
             }
         }
-        }}
-    };
+    }};
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) ($before) ($attempt), $($operation)+)
     };

@@ -199,13 +199,12 @@ impl Variant {
                 ),
             ));
         };
-        let reached = self.marks.reached.as_ref().or(input.marks.reached.as_ref());
-        let after = self.marks.after.as_ref().or(input.marks.after.as_ref());
-        let option = self.marks.reached.as_ref().map(|(key, _)| key).or(self.marks.after.as_ref().map(|(key, _)| key));
-        let inherited = own.is_none() && forward.is_none();
-        let option = option.or(input.marks.reached.as_ref().map(|(key, _)| key).filter(|_| inherited));
-        let option = option.or(input.marks.after.as_ref().map(|(key, _)| key).filter(|_| inherited));
-        if let (true, Some(option)) = (decision == "permanent", option) {
+        // What the enum says beside its decision goes with that decision.
+        let inherited = Some(&input.marks).filter(|_| own.is_none() && forward.is_none());
+        let reached = self.marks.reached.as_ref().or(inherited.and_then(|marks| marks.reached.as_ref()));
+        let after = self.marks.after.as_ref().or(inherited.and_then(|marks| marks.after.as_ref()));
+        let option = reached.map(|(key, _)| key).or(after.map(|(key, _)| key)).filter(|_| decision == "permanent");
+        if let Some(option) = option {
             return Err(Error::new_spanned(
                 option,
                 format!("`{option}` contradicts `permanent`: what is not tried again is not waited for"),
@@ -248,10 +247,10 @@ impl Variant {
             let fault = fault.map(|fault| quote!(.fault(#private::Fault::#fault)));
             quote!(#private::Verdict::transient() #fault)
         };
-        if let Some((_, reached)) = reached.filter(|_| decision != "permanent") {
+        if let Some((_, reached)) = reached {
             verdict = quote!(#verdict.reached(#private::Reached::#reached));
         }
-        if let Some((_, after)) = after.filter(|_| decision != "permanent") {
+        if let Some((_, after)) = after {
             let hint = self.hint(after, &mut bind)?;
             verdict = quote!(#private::hinted(#verdict, #hint));
         }

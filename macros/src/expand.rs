@@ -50,7 +50,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     } else {
         // The `return` is never taken: it gives the block its type.
         let operation = braced(quoted! {
-            if let #private::Option::Some(never) = #private::Option::None::<#result> {
+            if let #private::Option::Some(never) = of.never() {
                 return never;
             }
             #before #body
@@ -58,7 +58,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
         (
             quoted!(start),
             quoted!(attempt),
-            quoted!(of.outcome(run.guard_future(async #operation).await)),
+            quoted!(run.guard_future(async #operation).await),
             // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
             quoted! {
                 let wait = match run.settle(outcome) {
@@ -149,5 +149,43 @@ impl ToTokens for Call {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { method, value, typed } = self;
         tokens.extend(if *typed { quoted!(.#method(of.#method(#value))) } else { quoted!(.#method(#value)) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The files in `golden/` hold the attribute's keys in their first line, then the function, a line of dashes, and
+    /// what becomes of it.
+    fn check(golden: &str) {
+        let (source, expected) = golden.split_once("// ---\n").unwrap();
+        let source: TokenStream = source.parse().unwrap();
+        let mut source = crate::tokens::Tokens::new(source);
+        let attribute = source.attributes(false).remove(0);
+        let item = Item::parse(source.rest()).unwrap();
+        let mut attribute = crate::tokens::Tokens::new(attribute.stream());
+        attribute.next();
+        let keys = attribute.group(proc_macro2::Delimiter::Parenthesis).unwrap();
+        let expanded = function(&item, &Args::parse(keys.stream(), &item).unwrap());
+        let expected: TokenStream = expected.parse().unwrap();
+        // Whether signs are joined is of no matter.
+        let [expanded, expected] = [expanded, expected].map(|stream| stream.to_string().replace(' ', ""));
+        assert_eq!(expanded, expected);
+    }
+
+    #[test]
+    fn blocking() {
+        check(include_str!("../golden/blocking.rs"));
+    }
+
+    #[test]
+    fn asynchronous() {
+        check(include_str!("../golden/async.rs"));
+    }
+
+    #[test]
+    fn boxed() {
+        check(include_str!("../golden/boxed.rs"));
     }
 }

@@ -80,6 +80,10 @@ impl Item {
             ));
         };
         let arguments = Tokens::new(arguments.stream()).by_commas().into_iter().flat_map(names).collect();
+        if is_no_result(&result) {
+            let message = "a retry tries again on an `Err`, and this is no `Result`: return `Result<.., E>`";
+            return Err(Error::new_spanned(result, message));
+        }
         // Inner attributes can't stand in the attempt; outside they mean the same.
         let mut body = Tokens::new(body.stream());
         let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
@@ -115,8 +119,12 @@ impl Item {
         );
         let mut body = Tokens::new(self.body.clone());
         let pin = body.until(|here| matches!(here.peek(), Some(TokenTree::Group(_))));
-        let path: Vec<_> = idents(pin.clone());
+        let path = idents(pin.clone());
         let [.., boxed, method] = &*path else { return Err(refused) };
+        let is_path = pin.clone().into_iter().all(|tree| match tree {
+            TokenTree::Punct(sign) => sign.as_char() == ':',
+            tree => matches!(tree, TokenTree::Ident(_)),
+        });
         let Some(call) = body.group(Delimiter::Parenthesis) else { return Err(refused) };
         let mut call = Tokens::new(call.stream());
         let asynchronous = call.eat_ident("async") && call.eat_ident("move");
@@ -124,7 +132,7 @@ impl Item {
             return Err(refused);
         };
         call.skip(',');
-        if boxed != "Box" || method != "pin" || !asynchronous || !call.is_empty() || !body.is_empty() {
+        if !is_path || boxed != "Box" || method != "pin" || !asynchronous || !call.is_empty() || !body.is_empty() {
             return Err(refused);
         }
         let mut block = Tokens::new(block.stream());
@@ -176,6 +184,23 @@ fn names(mut parameter: Tokens) -> Vec<Argument> {
         }
     }
     names
+}
+
+/// Whether the type shows that it is no `Result`. What its name hides, the compiler finds.
+fn is_no_result(result: &TokenStream) -> bool {
+    const OTHERS: [&str; 21] = [
+        "Option", "String", "Vec", "str", "bool", "char", "f32", "f64", "u8", "u16", "u32", "u64", "u128", "usize",
+        "i8", "i16", "i32", "i64", "i128", "isize", "Self",
+    ];
+    let mut tokens = Tokens::new(result.clone());
+    match tokens.peek() {
+        Some(TokenTree::Group(group)) => group.delimiter() != Delimiter::None,
+        Some(TokenTree::Punct(sign)) => matches!(sign.as_char(), '&' | '*' | '!'),
+        _ => {
+            let path = idents(tokens.until(|here| here.peek_punct(0, '<')));
+            path.last().is_some_and(|name| OTHERS.iter().any(|other| name == other))
+        }
+    }
 }
 
 /// Whether the type is a future, rather than a `Result` that may hold one.

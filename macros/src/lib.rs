@@ -1,5 +1,9 @@
 //! The attribute `#[retry]` and the derive `Retryable` of the crate `persevere`, which re-exports both. Use them from
 //! there: what they write names that crate alone.
+//!
+//! Each macro reads its item into a struct of its own, checks that, and writes from it: `args` and `item` hold every
+//! rejection of the attribute, `derive` those of the derive. Items are read as tokens (`tokens`), without syn's grammar
+//! of Rust: a body passes through as it was written, and the crate builds in a third of the time.
 
 use proc_macro::TokenStream;
 
@@ -9,7 +13,93 @@ mod expand;
 mod item;
 mod tokens;
 
-/// Retries.
+/// Retries a function: its body is an attempt, made again while the policy allows.
+///
+/// The function keeps its signature, its docs and its error type. It may be blocking or `async`, free or a method,
+/// generic, `unsafe`, in a trait, or under `#[async_trait]`; it has to return a `Result`. `?` and `return` in the body
+/// end the attempt. The body borrows its arguments, `&mut` included, and the whole is `Send` where the body is.
+///
+/// ```text
+/// use persevere::retry;
+///
+/// #[retry(total = 3, backoff = 0.3, attempt_timeout = 5, within = 30)]
+/// async fn fetch(client: &Client, url: &str) -> Result<String, FetchError> {
+///     client.get(url).await?.text().await
+/// }
+/// ```
+///
+/// # Before you use it
+///
+/// A body that is executed again may do its work twice: set `idempotent = false` where only what provably never
+/// reached the other side may be repeated. Retries within retries multiply: put them on one layer.
+///
+/// # Keys
+///
+/// They are the builder's methods, by the same names and with the same meaning. Numbers are seconds where a duration
+/// is due. Any expression of the type will do in place of a literal; it may name the arguments, and is evaluated once,
+/// at the call. Without keys the policy is the default one.
+///
+/// | key | takes |
+/// |---|---|
+/// | `total`; `connect`, `read`, `status`, `redirect`, `other` | how many retries; the limits of each fault's own |
+/// | `forever` | nothing: retries without limit |
+/// | `backoff`, `max`, `within`, `hint_max` | seconds, or a `Duration` |
+/// | `factor` | a number that is 1 or more |
+/// | `jitter` | `none`, `full`, `equal`, `decorrelated`, or a `Jitter` |
+/// | `hints` | `give_up`, `clamp`, `ignore`, or a `Hints` |
+/// | `immediate_first`, `idempotent` | a `bool` |
+/// | `policy` | the policy to start from; anything that `retry` takes if no key above changes it |
+/// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>` |
+/// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |
+/// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |
+/// | `timer`, `seed`, `waits`, `report` | what the builder's method takes; `report` a `&mut Report` |
+/// | `attempt` | a name for the `Attempt`, which the body then knows |
+/// | `clone(a, b)` | arguments of which each attempt gets a clone of its own |
+/// | `crate` | the path of the crate, where it goes by another name |
+///
+/// # Errors
+///
+/// An unknown key, a key set twice, a value that can't be meant, and a function that can't be retried (`const`, without
+/// a body, without a `Result`, a future returned by a function that is not `async`) do not compile, and the message
+/// stands at the word. Literals that contradict each other do not compile either: `backoff = 10, max = 1`.
+///
+/// Three messages are the compiler's own:
+///
+/// - *use of moved value … in previous iteration of loop*: the body moves an argument. Borrow it, or have each attempt
+///   get its own with `clone(argument)`.
+/// - *two closures require unique access … in different iterations of loop*: the result borrows from a `&mut` argument.
+///   That can't be retried; return what is owned, or put the retry into the function, round what fails.
+/// - *`E` does not say which of its values are worth another attempt*: derive `Retryable` for the error, or write
+///   `when = ..`.
+///
+/// # What is generated
+///
+/// A loop in the function itself: no other item, no clone that is not asked for, nothing on the heap. Literals become a
+/// `const`, which is checked while compiling.
+///
+/// ```text
+/// fn read(path: &Path) -> io::Result<String> {
+///     let of = __private::of::<io::Result<String>>();
+///     const __POLICY: Policy = Policy::new().total(3).checked();
+///     let mut run = __private::drive(&__POLICY);
+///     run.start_blocking();
+///     loop {
+///         let outcome = of.attempt(|| { std::fs::read_to_string(path) });
+///         match run.settle_blocking(outcome) {
+///             Step::Done(outcome) => break outcome,
+///             Step::Again => run.wait_blocking(Duration::ZERO),
+///             Step::Wait(wait) => run.wait_blocking(wait),
+///         }
+///     }
+/// }
+/// ```
+///
+/// In an `async fn` the attempt is an `async` block that is awaited at once. Under `#[async_trait]`, which has to stand
+/// on the `impl` or the trait, the loop is within the future that it boxes.
+///
+/// # Cancel safety
+///
+/// Dropping the future of an `async fn` drops the attempt or the timer, at any point.
 #[proc_macro_attribute]
 pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = proc_macro2::TokenStream::from(item);
@@ -21,7 +111,59 @@ pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expanded.unwrap_or_else(|error| [error.to_compile_error(), item].into_iter().collect()).into()
 }
 
-/// Derives.
+/// Classifies an error beside its definition: says of each variant whether another attempt may help.
+///
+/// ```text
+/// use persevere::Retryable;
+///
+/// #[derive(Debug, thiserror::Error, Retryable)]
+/// enum StoreError {
+///     #[error("busy")]
+///     #[retry(transient)]
+///     Busy,
+///     #[error("slow down")]
+///     #[retry(throttle, after = wait)]
+///     SlowDown { wait: Duration },
+///     #[error("refused")]
+///     #[retry(connect, reached = no)]
+///     Refused,
+///     #[error("no such key")]
+///     #[retry(permanent)]
+///     NoSuchKey,
+///     #[error(transparent)]
+///     #[retry(forward)]
+///     Io(#[from] io::Error),
+/// }
+/// ```
+///
+/// Each variant has one decision, in `#[retry(..)]` above it. A decision on the enum, with what stands beside it, holds
+/// for the variants that have none; on a struct it is the struct's.
+///
+/// | decision | |
+/// |---|---|
+/// | `transient` | may go away by trying again |
+/// | `permanent` | will not |
+/// | `connect`, `timeout`, `read`, `status`, `throttle`, `redirect`, `other` | transient, with this fault |
+/// | `forward` | what the only field says, or the one that is marked `#[retry(forward)]` |
+///
+/// | beside it | |
+/// |---|---|
+/// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set |
+/// | `after = ..` | the wait that the server asked for: a field, by name or by number, or an expression in which the fields are references; a `Duration` or an `Option` of one |
+/// | `crate = path` | on the type: the path of the crate, where it goes by another name |
+///
+/// The attribute of the same name may be imported beside it, as long as `#[retry(..)]` stands below the
+/// `#[derive(Retryable)]`; above it, the two can't be told apart (E0659).
+///
+/// # Errors
+///
+/// A variant without a decision or with two, an unknown word, `after` or `reached` beside `permanent`, and `forward`
+/// without a field to forward to do not compile.
+///
+/// # What is generated
+///
+/// `impl Retryable` with one `match`. Where a field of a generic type is forwarded to, its type has to be `Retryable`;
+/// no other bound is added.
 #[proc_macro_derive(Retryable, attributes(retry))]
 pub fn derive_retryable(item: TokenStream) -> TokenStream {
     derive::retryable(item.into()).unwrap_or_else(|error| error.to_compile_error()).into()

@@ -224,3 +224,66 @@ pub(crate) fn braced(content: impl ToTokens) -> TokenTree {
     group.set_span(Span::mixed_site());
     group.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(source: &str) -> Vec<String> {
+        let mut tokens = Tokens::new(source.parse().unwrap());
+        let mut parts = Vec::new();
+        while !tokens.is_empty() {
+            parts.push(tokens.expression().to_string());
+            tokens.skip(',');
+        }
+        parts
+    }
+
+    #[test]
+    fn an_expression_ends_at_its_comma() {
+        for one in [
+            "|a, b: Map<u8, u8>| a || b",
+            "move |(a, b)| -> Result<A, B> { a | b }",
+            "|a| |b, c| a",
+            "async move |a, b| f(a, b)",
+            "f::<A, B>(a, b)",
+            "<A as B<C, D>>::f",
+            "Vec::<A<B, C>>::new()",
+            "a as Map<B, C>",
+            "&a as &Map<B, C>",
+            "a as *const Map<B, C>",
+            "|f: fn(A) -> B<C, D>, x| f(x)",
+            "|| f::<A, B>()",
+            "[a, b].map(|a| a).into_iter::<C, D>()?",
+        ] {
+            assert_eq!(split(&format!("{one}, next")).len(), 2, "{one}");
+            assert_eq!(split(one).len(), 1, "{one}");
+        }
+    }
+
+    #[test]
+    fn a_sign_that_compares_or_shifts_opens_nothing() {
+        for one in [
+            "a < b",
+            "a::b < c",
+            "a << 1",
+            "a >> 1",
+            "a | b",
+            "a || b",
+            "a || |b| b",
+            "f(a) < g(b)",
+            "a? < b",
+            "-a < b",
+        ] {
+            assert_eq!(split(&format!("{one}, c > d")).len(), 2, "{one}");
+        }
+    }
+
+    #[test]
+    fn types_and_parameters_are_split_outside_of_angle_brackets() {
+        let parts = |source: &str| Tokens::new(source.parse().unwrap()).by_commas().len();
+        assert_eq!(parts("a: Map<A, B>, (b, c): (B, C), d: impl Fn(A) -> Map<A, B>, e: A"), 4);
+        assert_eq!(parts("'a, T: Into<Map<'a, A>> + 'a, const N: usize = { 1 + 1 }"), 3);
+        assert_eq!(parts(""), 0);
+    }
+}

@@ -55,7 +55,7 @@ impl ::std::fmt::Display for Error<::std::io::Error> {
 /// # Errors
 ///
 /// Never.
-#[retry(backoff = 1, before_retry = { drop(text) })]
+#[retry(backoff = 1, before_retry = { ::std::future::ready(()).await; })]
 pub async fn waiting(text: &str) -> Result<impl Sized + use<>, ::std::io::Error> {
     ::std::future::ready(()).await;
     Ok(text.len())

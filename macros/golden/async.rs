@@ -1,0 +1,39 @@
+#[retry(total = retries, attempt_timeout = 5, before_retry = |event| conn.reconnect(event.attempt()).await?)]
+pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Error> {
+    conn.query(sql).await
+}
+// ---
+pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Error> {
+    let of = ::persevere::__private::of::<Result<Rows, Error>>();
+    const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().checked();
+    let mut run = ::persevere::__private::drive(
+        ::persevere::__private::IntoRetry::into_retry(__POLICY.total(retries))
+            .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))
+            .keep_event()
+    );
+    run.start();
+    loop {
+        let last = run.event();
+        let outcome = run
+            .guard_future(async {
+                if let ::persevere::__private::Option::Some(never) = of.never() {
+                    return never;
+                }
+                if let ::persevere::__private::Option::Some(event) = last {
+                    let event = event;
+                    conn.reconnect(event.attempt()).await?
+                }
+                conn.query(sql).await
+            })
+            .await;
+        let wait = match run.settle(outcome) {
+            ::persevere::__private::Step::Done(outcome) => break outcome,
+            ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
+            ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),
+        };
+        match wait {
+            ::persevere::__private::Option::None => ::persevere::__private::Yield::default().await,
+            ::persevere::__private::Option::Some(wait) => run.sleep(wait).await,
+        }
+    }
+}

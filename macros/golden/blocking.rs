@@ -1,0 +1,33 @@
+#[retry(total = 5, backoff = 0.3, jitter = full, when = |error| error.is_busy(), attempt = attempt, clone(name))]
+fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
+    name.push('!');
+    server.get(name, attempt.left())
+}
+// ---
+fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
+    let of = ::persevere::__private::of::<Result<_, Error>>();
+    const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new()
+        .total(5)
+        .backoff(::persevere::__private::Duration::from_nanos(300000000u64))
+        .jitter(::persevere::__private::Jitter::Full)
+        .checked();
+    let mut run = ::persevere::__private::drive(
+        ::persevere::__private::IntoRetry::into_retry(&__POLICY).when(of.when(|error| error.is_busy()))
+    );
+    run.start_blocking();
+    loop {
+        let attempt = run.attempt_blocking();
+        let outcome = {
+            let mut name = ::persevere::__private::clone_mut(&mut name);
+            of.attempt(|| {
+                name.push('!');
+                server.get(name, attempt.left())
+            })
+        };
+        match run.settle_blocking(outcome) {
+            ::persevere::__private::Step::Done(outcome) => break outcome,
+            ::persevere::__private::Step::Again => run.wait_blocking(::persevere::__private::Duration::ZERO),
+            ::persevere::__private::Step::Wait(wait) => run.wait_blocking(wait),
+        }
+    }
+}
