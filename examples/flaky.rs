@@ -33,7 +33,7 @@ fn main() -> io::Result<()> {
     println!("{:<24} {:>8}  {:<34} {:>8}  failures, then the answer", "door", "attempts", "waits (s)", "total");
 
     // Each door has a server of its own, so that all can run at once.
-    let doors: [(&str, fn(SocketAddr) -> io::Result<Story>); 9] = [
+    let doors: [(&str, Door); 9] = [
         ("retry(..)", |address| reported(|report| by_function(address, report))),
         ("policy.run_with(..)", |address| reported(|report| by_builder(address, report))),
         ("policy.waits(..)", |address| reported(|report| by_waits(address, report))),
@@ -58,6 +58,9 @@ fn main() -> io::Result<()> {
     println!("{:<24} {:>8}  {}\n", "promised", "up to 6", seconds(&POLICY.preview().collect::<Vec<_>>()));
     recipe()
 }
+
+/// Runs the operation against a server.
+type Door = fn(SocketAddr) -> io::Result<Story>;
 
 /// What a run did.
 struct Story {

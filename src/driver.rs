@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep};
 use crate::classify::{Accept, Classify};
 use crate::event::{Attempt, Event};
+use crate::events::Events;
 use crate::nanos;
 use crate::observe::{Failed, Observe, Observer};
 use crate::plan::{Blocking, Cut, Plan, Timing, Whole};
@@ -25,6 +26,7 @@ pub struct Driver<P: Plan, C, K, O, B: Before, T> {
     note: B::Note,
     /// Whether the attempt timeout cut the last attempt.
     cut: <P::Timing as Timing>::Flag,
+    events: Events,
 }
 
 impl<P: Plan, C, K, O, B: Before, T> fmt::Debug for Driver<P, C, K, O, B, T> {
@@ -47,7 +49,13 @@ pub enum Step<V, E> {
 impl<P: Plan, C, K, O, B: Before, T> Driver<P, C, K, O, B, T> {
     #[inline]
     pub(crate) const fn new(retry: Retry<P, C, K, O, B, T>) -> Self {
-        Self { retry, state: State::new(), note: B::NOTHING, cut: <P::Timing as Timing>::NOT_CUT }
+        Self {
+            retry,
+            state: State::new(),
+            note: B::NOTHING,
+            cut: <P::Timing as Timing>::NOT_CUT,
+            events: Events::new(),
+        }
     }
 }
 
@@ -100,8 +108,22 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let (verdict, error) = match &outcome {
             Ok(value) => match accept.verdict(value) {
                 None => {
-                    if O::CLOCK {
-                        observe.ended(StopReason::Succeeded, self.state.attempt, nanos::from(now(timer)));
+                    let attempt = self.state.attempt;
+                    let told = Events::ON && attempt > 1;
+                    let policy = plan.policy();
+                    if O::CLOCK || told && policy.within != u64::MAX {
+                        let now = nanos::from(now(timer));
+                        observe.ended(StopReason::Succeeded, attempt, now);
+                        if told {
+                            let since = observe.since().or(self.state.since(&policy));
+                            self.events.ended(
+                                StopReason::Succeeded,
+                                attempt,
+                                since.map(|since| now.saturating_sub(since)),
+                            );
+                        }
+                    } else if told {
+                        self.events.ended(StopReason::Succeeded, attempt, None);
                     }
                     return Step::Done(outcome);
                 }
@@ -116,27 +138,37 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             if verdict.transient { (policy.rule.random(plan.seed(), attempt), plan.listed()) } else { (0, Listed::No) };
         let (state, next) = run::failed(policy, self.state, verdict, now, random, listed);
         self.state = state;
-        observe.failed(&Failed { attempt, verdict, next, now, error });
+        let failure = Failed { attempt, verdict, next, now, error };
+        observe.failed(&failure);
+        if Events::ON {
+            self.events.failed(&failure, observe);
+        }
         match next {
             Next::Stop(reason) => {
                 observe.ended(reason, attempt, now);
+                if Events::ON {
+                    let since = observe.since().or(state.since(&policy));
+                    self.events.ended(reason, attempt, since.map(|since| now.saturating_sub(since)));
+                }
                 Step::Done(outcome)
             }
             Next::Wait(wait) => {
                 self.note = B::note(Event::new(attempt, wait, verdict, None));
+                #[cfg(feature = "testing")]
+                let wait = crate::testing::shortened(wait);
                 if wait.is_zero() { Step::Again } else { Step::Wait(wait) }
             }
         }
     }
 }
 
-impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, C, K, O, B, T>
-where
-    P::Timing: Blocking,
-{
+impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, C, K, O, B, T> {
     /// Begins the first attempt, and looks at the clock if anything asks for it.
     #[inline]
-    pub fn start_blocking(&mut self) {
+    pub fn start_blocking(&mut self)
+    where
+        P::Timing: Blocking,
+    {
         self.started(T::now);
     }
 
@@ -206,7 +238,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         F: Future<Output = Result<V, E>>,
     {
         let Retry { plan, before, timer, .. } = &mut self.retry;
-        P::Timing::guard(&self.cut, plan.limit(), self.state, &*timer, before.lead(self.note, attempt))
+        P::Timing::guard(&mut self.cut, plan.limit(), self.state, &*timer, before.lead(self.note, attempt))
     }
 
     /// As `guard`, for a future that is made already but does nothing until it is polled.
@@ -225,7 +257,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
 pub trait Guard<E>: Timing {
     /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
     fn guard<V, F, T>(
-        cut: &Self::Flag,
+        cut: &mut Self::Flag,
         limit: u64,
         state: State,
         timer: &T,
@@ -239,7 +271,7 @@ pub trait Guard<E>: Timing {
 /// No timeout: the attempt's own future, unwrapped.
 impl<E> Guard<E> for Whole {
     #[inline(always)]
-    fn guard<V, F, T>((): &(), _: u64, _: State, _: &T, attempt: F) -> impl Future<Output = Result<V, E>>
+    fn guard<V, F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F) -> impl Future<Output = Result<V, E>>
     where
         F: Future<Output = Result<V, E>>,
         T: Timer,
@@ -250,7 +282,7 @@ impl<E> Guard<E> for Whole {
 
 impl<E: From<TimedOut>> Guard<E> for Cut {
     fn guard<V, F, T>(
-        cut: &Self::Flag,
+        cut: &mut Self::Flag,
         limit: u64,
         state: State,
         timer: &T,
@@ -261,7 +293,7 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
         T: Timer,
     {
         async move {
-            cut.set(false);
+            *cut = false;
             let limit = limit.min(state.left_nanos(nanos::from(timer.now())));
             let mut attempt = pin!(attempt);
             // What is ready at once needs no timer.
@@ -269,8 +301,8 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
                 return outcome;
             }
             let limit = nanos::duration(limit);
-            let cut_off = || {
-                cut.set(true);
+            let mut cut_off = || {
+                *cut = true;
                 Err(TimedOut::new(limit).into())
             };
             if limit.is_zero() {

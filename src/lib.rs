@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;
@@ -14,9 +15,12 @@ mod blocking;
 mod classify;
 mod driver;
 mod event;
+pub mod events;
 mod future;
 mod jitter;
 mod line;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod nanos;
 mod observe;
 mod plan;
@@ -31,7 +35,10 @@ mod serde;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timed;
+mod timeline;
 mod timer;
+#[cfg(feature = "tracing")]
+mod trace;
 
 pub use crate::backoff::Backoff;
 pub use crate::blocking::retry;
@@ -44,6 +51,7 @@ pub use crate::retry::{IntoRetry, Retry};
 pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
 pub use crate::run::{Next, Run, StopReason};
 pub use crate::timed::{Timed, TimedOut};
+pub use crate::timeline::{Forecast, Timeline};
 #[cfg(feature = "futures-timer")]
 pub use crate::timer::FuturesTimer;
 #[cfg(feature = "std")]

@@ -15,12 +15,24 @@ pub trait Observer {
     fn started(&mut self, _now: u64) {}
     #[inline]
     fn ended(&mut self, _reason: StopReason, _attempts: u32, _now: u64) {}
+
+    /// When the run started, if the observer keeps that.
+    #[inline]
+    fn since(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// An observer of runs whose errors are `E`.
 #[doc(hidden)]
 pub trait Observe<E>: Observer {
     fn failed(&mut self, failure: &Failed<'_, E>);
+
+    /// Writes the error's text for the run's events, if the observer has been asked to.
+    #[cfg(feature = "tracing")]
+    fn text(&self, _error: &E, _to: &mut dyn core::fmt::Write) -> bool {
+        false
+    }
 }
 
 /// One failure, judged.
@@ -64,6 +76,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.ended(reason, attempts, now);
         self.1.ended(reason, attempts, now);
     }
+
+    #[inline]
+    fn since(&self) -> Option<u64> {
+        self.0.since().or(self.1.since())
+    }
 }
 
 impl<E, A: Observe<E>, B: Observe<E>> Observe<E> for (A, B) {
@@ -71,6 +88,11 @@ impl<E, A: Observe<E>, B: Observe<E>> Observe<E> for (A, B) {
     fn failed(&mut self, failure: &Failed<'_, E>) {
         self.0.failed(failure);
         self.1.failed(failure);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn text(&self, error: &E, to: &mut dyn core::fmt::Write) -> bool {
+        self.0.text(error, to) || self.1.text(error, to)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::backoff::{Backoff, Rule};
 use crate::jitter::Jitter;
 use crate::nanos::{self, Seconds};
 use crate::retryable::Fault;
+use crate::timeline::Forecast;
 
 /// Says how a run persists: how many retries, which waits, until when.
 ///
@@ -289,6 +290,23 @@ impl Policy {
     pub const fn preview(&self) -> Preview {
         Preview { policy: *self, retry: 0 }
     }
+
+    /// Draws the waits before they happen: their jitter bands, the worst case and the expected total.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    ///
+    /// assert_eq!(format!("\n{}", Policy::new().timeline().width(64)), "
+    /// up to 4 attempts, waits 0 s, 0.6 s, 1.2 s with full jitter
+    /// n  0 s                       1.2 s     least      mean      most
+    /// 1  ▏                                     0 s       0 s       0 s
+    /// 2  ░░░░░░░░┃░░░░░░░                      0 s    300 ms    600 ms
+    /// 3  ░░░░░░░░░░░░░░░░┃░░░░░░░░░░░░░░       0 s    600 ms     1.2 s
+    /// waits 900 ms in the mean, 1.8 s at worst");
+    /// ```
+    pub const fn timeline(&self) -> Forecast {
+        Forecast::new(*self)
+    }
 }
 
 impl Default for Policy {
@@ -351,7 +369,10 @@ impl Preview {
         let rule = &self.policy.rule;
         match rule.jitter() {
             // No source needed: the whole range is below this.
-            Jitter::Decorrelated => rule.max.min(rule.base.saturating_mul(3_u64.saturating_pow(n))),
+            Jitter::Decorrelated => {
+                let drawn = n.saturating_sub(u32::from(rule.immediate_first));
+                rule.max.min(rule.base.saturating_mul(3_u64.saturating_pow(drawn)))
+            }
             Jitter::Additive(amount) if rule.grown(n) > 0 => {
                 rule.grown(n).saturating_add(nanos::from(amount)).min(rule.max)
             }

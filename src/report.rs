@@ -8,6 +8,7 @@ use crate::nanos::{self, Brief};
 use crate::observe::{Failed, Observe, Observer};
 use crate::retryable::Fault;
 use crate::run::{Next, StopReason};
+use crate::timeline::Timeline;
 
 /// What happened in a run: attempts, time, why it ended, and the failures.
 ///
@@ -41,10 +42,12 @@ pub struct Report {
     last: [Failure; KEPT],
 }
 
-/// How many failures are kept of the run's beginning, and as many of its end.
-const KEPT: usize = 4;
+const KEPT: usize = Report::KEPT;
 
 impl Report {
+    /// How many failures are kept of the run's beginning, and as many of its end.
+    pub(crate) const KEPT: usize = 4;
+
     /// Makes an empty report.
     pub const fn new() -> Self {
         const NONE: Failure = Failure::none();
@@ -81,7 +84,7 @@ impl Report {
     }
 
     /// Lists the failures that are kept, oldest first: all of them up to eight, else the first four and the last four.
-    pub fn failures(&self) -> impl Iterator<Item = &Failure> {
+    pub fn failures(&self) -> impl Iterator<Item = &Failure> + Clone {
         let failed = self.failed as usize;
         let first = &self.first[..failed.min(KEPT)];
         let later = failed.saturating_sub(KEPT);
@@ -92,6 +95,35 @@ impl Report {
     /// Tells how many failures between the first and the last ones are not kept.
     pub const fn omitted(&self) -> u32 {
         self.failed.saturating_sub(2 * KEPT as u32)
+    }
+
+    /// Draws the run for a terminal: one row an attempt, bars to scale.
+    ///
+    /// ```
+    /// use persevere::{Jitter, Policy, Report};
+    /// use std::{io, time::Duration};
+    ///
+    /// # #[cfg(feature = "testing")] {
+    /// use persevere::testing::{Script, VirtualTimer};
+    ///
+    /// let timer = VirtualTimer::new();
+    /// let server = Script::new()
+    ///     .timer(&timer)
+    ///     .stall(Duration::from_millis(300))
+    ///     .fail(1, || io::Error::from(io::ErrorKind::ConnectionReset))
+    ///     .fail(1, || io::Error::from(io::ErrorKind::ConnectionRefused))
+    ///     .stall(Duration::from_millis(300))
+    ///     .succeed("page");
+    /// let mut report = Report::new();
+    /// let page = Policy::new().jitter(Jitter::None).timer(&timer).report(&mut report).run(|| server.call());
+    /// assert_eq!(page.unwrap(), "page");
+    /// assert_eq!(format!("\n{}", report.timeline().width(72)), "
+    /// succeeded after 3 attempts in 1.2 s, 600 ms of it waiting
+    /// X");
+    /// # }
+    /// ```
+    pub const fn timeline(&self) -> Timeline<'_> {
+        Timeline::new(self)
     }
 
     fn keep(&mut self, failure: Failure) {
@@ -131,6 +163,8 @@ impl fmt::Display for Report {
 pub struct Failure {
     attempt: u32,
     fault: Fault,
+    /// Counted from the run's start.
+    began: u64,
     took: u64,
     wait: Option<Duration>,
     hint: Option<Duration>,
@@ -139,7 +173,7 @@ pub struct Failure {
 
 impl Failure {
     const fn none() -> Self {
-        Self { attempt: 0, fault: Fault::Other, took: 0, wait: None, hint: None, message: Line::new() }
+        Self { attempt: 0, fault: Fault::Other, began: 0, took: 0, wait: None, hint: None, message: Line::new() }
     }
 
     /// Tells the attempt's number; the first is 1.
@@ -150,6 +184,11 @@ impl Failure {
     /// Tells the fault.
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// Tells when the attempt began, counted from the run's start.
+    pub const fn began(&self) -> Duration {
+        nanos::duration(self.began)
     }
 
     /// Tells how long the attempt took. If a sleep before it overran, that is counted here.
@@ -204,7 +243,7 @@ impl<E, F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result> Describe<E> for F {
 }
 
 /// Gives a description the `Display` that `write!` asks for.
-struct Described<'a, D, E>(&'a D, &'a E);
+pub(crate) struct Described<'a, D, E>(pub(crate) &'a D, pub(crate) &'a E);
 
 impl<D: Describe<E>, E> fmt::Display for Described<'_, D, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,6 +275,10 @@ impl<D> Observer for Reporting<'_, D> {
         self.begun = now;
     }
 
+    fn since(&self) -> Option<u64> {
+        Some(self.report.started)
+    }
+
     fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
         self.report.ended = now.max(self.report.started);
         self.report.attempts = attempts;
@@ -257,6 +300,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         self.report.keep(Failure {
             attempt: failure.attempt,
             fault: failure.verdict.fault,
+            began: self.begun.saturating_sub(self.report.started),
             took: failure.now.saturating_sub(self.begun),
             wait,
             hint: failure.verdict.hint(),

@@ -14,6 +14,8 @@ use crate::report::{ByDisplay, Report, Reporting};
 use crate::retryable::Verdict;
 use crate::timed::Timed;
 use crate::timer::DefaultTimer;
+#[cfg(feature = "tracing")]
+use crate::trace::Telling;
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
 ///
@@ -210,6 +212,32 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     {
         replace!(self, observe: (self.observe, Reporting::new(report, describe)))
     }
+
+    /// Adds to the run's [events](crate::events) the errors' text, as `exception.message`, and how long the run took.
+    ///
+    /// The text is made safe as a report's is: one line of at most 96 bytes, control characters escaped, credentials
+    /// and query of any URL left out. Without this the events say no word of the error's own, since not every error
+    /// has words, and not every word belongs into a log. It makes the run look at the clock, as a report does.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    ///
+    /// let port: Result<u16, _> = Policy::new().when(|_: &std::num::ParseIntError| false).events().run(|| "80".parse());
+    /// assert_eq!(port, Ok(80)); // at once, so nothing was told
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn events(self) -> Retry<P, C, K, (O, Telling<ByDisplay>), B, T> {
+        replace!(self, observe: (self.observe, Telling::new(ByDisplay)))
+    }
+
+    /// As [`events`](Retry::events), with the error's text written by this closure.
+    #[cfg(feature = "tracing")]
+    pub fn events_with<E, F>(self, describe: F) -> Retry<P, C, K, (O, Telling<F>), B, T>
+    where
+        F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+    {
+        replace!(self, observe: (self.observe, Telling::new(describe)))
+    }
 }
 
 impl<P: fmt::Debug, C, K, O, B, T> fmt::Debug for Retry<P, C, K, O, B, T> {
@@ -358,6 +386,21 @@ macro_rules! start_of_a_chain {
                 F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
             {
                 Retry::new(self).report_with(report, describe)
+            }
+
+            /// As [`Retry::events`].
+            #[cfg(feature = "tracing")]
+            pub fn events(self) -> Retry<Self, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
+                Retry::new(self).events()
+            }
+
+            /// As [`Retry::events_with`].
+            #[cfg(feature = "tracing")]
+            pub fn events_with<E, F>(self, describe: F) -> Retry<Self, ByTrait, AnyOk, ((), Telling<F>)>
+            where
+                F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+            {
+                Retry::new(self).events_with(describe)
             }
         }
     )*};

@@ -128,6 +128,11 @@ impl State {
         self
     }
 
+    /// When the run started, if a deadline keeps that.
+    pub(crate) const fn since(&self, policy: &Policy) -> Option<u64> {
+        if self.end == u64::MAX { None } else { Some(self.end.saturating_sub(policy.within)) }
+    }
+
     pub(crate) const fn left(&self, now: u64) -> Option<Duration> {
         if self.end == u64::MAX { None } else { Some(Duration::from_nanos(self.end.saturating_sub(now))) }
     }

@@ -25,13 +25,21 @@ impl<T: Retryable + ?Sized> Retryable for Arc<T> {
 pub(super) fn walk(error: &(dyn Error + 'static)) -> Verdict {
     // A chain that leads back to itself must not hang a run.
     const LONGEST: usize = 64;
-    let mut chain = core::iter::successors(Some(error), |&error| error.source()).take(LONGEST);
+    let mut chain = core::iter::successors(Some(error), |&error| below(error)).take(LONGEST);
     chain.find_map(known).unwrap_or(Verdict::permanent())
+}
+
+/// The next error of the chain. `source()` of an `io::Error` skips the error inside and goes on to that one's source.
+fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        return Some(error.verdict());
+        return super::io::by_kind(error);
     }
     error.downcast_ref::<TimedOut>().map(Retryable::verdict)
 }

@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::io;
 use std::io::ErrorKind as Kind;
 
@@ -20,28 +19,30 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// Kinds that the standard library adds later are permanent until they are decided here.
 impl Retryable for io::Error {
     fn verdict(&self) -> Verdict {
-        match self.kind() {
-            Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-                Verdict::transient().fault(Fault::Connect).reached(Reached::No)
-            }
-            Kind::NetworkDown => Verdict::transient().fault(Fault::Connect),
-            Kind::ConnectionReset
-            | Kind::ConnectionAborted
-            | Kind::BrokenPipe
-            | Kind::NotConnected
-            | Kind::UnexpectedEof => Verdict::transient().fault(Fault::Read),
-            Kind::TimedOut | Kind::WouldBlock => Verdict::transient().fault(Fault::Timeout),
-            Kind::Interrupted
-            | Kind::ResourceBusy
-            | Kind::ExecutableFileBusy
-            | Kind::Deadlock
-            | Kind::StaleNetworkFileHandle
-            | Kind::AddrInUse => Verdict::transient(),
-            Kind::Other => {
-                // `source()` skips the error inside and goes on to that one's source.
-                self.get_ref().map_or(Verdict::permanent(), |inner| boxed::walk(inner as &(dyn Error + 'static)))
-            }
-            _ => Verdict::permanent(),
-        }
+        by_kind(self).unwrap_or_else(|| boxed::walk(self))
     }
+}
+
+/// The verdict on this error's own kind; `None` if that says to look at the error inside.
+pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
+    Some(match error.kind() {
+        Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
+            Verdict::transient().fault(Fault::Connect).reached(Reached::No)
+        }
+        Kind::NetworkDown => Verdict::transient().fault(Fault::Connect),
+        Kind::ConnectionReset
+        | Kind::ConnectionAborted
+        | Kind::BrokenPipe
+        | Kind::NotConnected
+        | Kind::UnexpectedEof => Verdict::transient().fault(Fault::Read),
+        Kind::TimedOut | Kind::WouldBlock => Verdict::transient().fault(Fault::Timeout),
+        Kind::Interrupted
+        | Kind::ResourceBusy
+        | Kind::ExecutableFileBusy
+        | Kind::Deadlock
+        | Kind::StaleNetworkFileHandle
+        | Kind::AddrInUse => Verdict::transient(),
+        Kind::Other => return None,
+        _ => Verdict::permanent(),
+    })
 }

@@ -1,1 +1,216 @@
 //! `#[derive(Retryable)]`.
+
+use std::io;
+use std::time::Duration;
+
+use persevere::{Fault, Reached, Retryable, Verdict};
+
+#[derive(Debug, thiserror::Error, Retryable)]
+enum StoreError {
+    #[error("busy")]
+    #[retry(transient)]
+    Busy,
+    #[error("slow down")]
+    #[retry(throttle, after = wait)]
+    SlowDown { wait: Duration },
+    #[error("refused")]
+    #[retry(connect, reached = no)]
+    Refused,
+    #[error("no such key: {0}")]
+    #[retry(permanent)]
+    NoSuchKey(String),
+    #[error(transparent)]
+    #[retry(forward)]
+    Io(#[from] io::Error),
+    #[error("in {place}")]
+    Nested {
+        place: &'static str,
+        #[retry(forward)]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+#[test]
+fn beside_thiserror() {
+    assert_eq!(StoreError::Busy.verdict(), Verdict::transient());
+    let wait = Duration::from_secs(3);
+    assert_eq!(StoreError::SlowDown { wait }.verdict(), Verdict::transient().fault(Fault::Throttle).after(wait));
+    assert_eq!(StoreError::Refused.verdict(), Verdict::transient().fault(Fault::Connect).reached(Reached::No));
+    assert_eq!(StoreError::NoSuchKey("x".to_owned()).verdict(), Verdict::permanent());
+    let io = || io::Error::from(io::ErrorKind::ConnectionReset);
+    assert_eq!(StoreError::from(io()).verdict(), io().verdict());
+    let nested = StoreError::Nested { place: "here", source: Box::new(io()) };
+    assert!(nested.verdict().is_transient());
+}
+
+#[derive(Retryable)]
+enum Faults {
+    #[retry(connect)]
+    Connect,
+    #[retry(timeout)]
+    Timeout,
+    #[retry(read)]
+    Read,
+    #[retry(status)]
+    Status = 1 << 4,
+    #[retry(throttle)]
+    Throttle,
+    #[retry(redirect)]
+    Redirect,
+    #[retry(other, reached = maybe)]
+    Other,
+}
+
+#[test]
+fn every_fault() {
+    let faults = [
+        (Faults::Connect, Fault::Connect),
+        (Faults::Timeout, Fault::Timeout),
+        (Faults::Read, Fault::Read),
+        (Faults::Status, Fault::Status),
+        (Faults::Throttle, Fault::Throttle),
+        (Faults::Redirect, Fault::Redirect),
+        (Faults::Other, Fault::Other),
+    ];
+    for (error, fault) in faults {
+        assert_eq!(error.verdict(), Verdict::transient().fault(fault));
+    }
+}
+
+struct Headers {
+    retry_after: Option<u64>,
+}
+
+impl Headers {
+    fn wait(&self) -> Option<Duration> {
+        self.retry_after.map(Duration::from_secs)
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[derive(Retryable)]
+enum Hinted {
+    #[retry(throttle, after = 1)]
+    Tuple(#[allow(dead_code)] u16, Option<Duration>),
+    #[retry(throttle, after = headers.wait())]
+    Expression { headers: Headers },
+    #[retry(transient, after = SECOND)]
+    Constant,
+    #[retry(transient, after = if *deep { Some(r#type.saturating_mul(2)) } else { None })]
+    Fields {
+        deep: bool,
+        r#type: Duration,
+        #[allow(dead_code)]
+        unused: u8,
+    },
+}
+
+#[test]
+fn hints() {
+    let hint = |error: Hinted| error.verdict().hint();
+    assert_eq!(hint(Hinted::Tuple(1, None)), None);
+    assert_eq!(hint(Hinted::Tuple(1, Some(SECOND))), Some(SECOND));
+    assert_eq!(hint(Hinted::Expression { headers: Headers { retry_after: Some(7) } }), Some(SECOND * 7));
+    assert_eq!(hint(Hinted::Constant), Some(SECOND));
+    assert_eq!(hint(Hinted::Fields { deep: true, r#type: SECOND, unused: 0 }), Some(SECOND * 2));
+    assert_eq!(hint(Hinted::Fields { deep: false, r#type: SECOND, unused: 0 }), None);
+}
+
+#[derive(Retryable)]
+#[retry(transient, reached = no)]
+enum ByDefault {
+    One,
+    #[retry(permanent)]
+    Two,
+    #[retry(reached = maybe)]
+    Three,
+    #[retry(read)]
+    Four(#[allow(dead_code)] u8),
+}
+
+#[test]
+fn a_decision_on_the_enum_holds_for_the_variants_that_have_none() {
+    assert_eq!(ByDefault::One.verdict(), Verdict::transient().reached(Reached::No));
+    assert_eq!(ByDefault::Two.verdict(), Verdict::permanent());
+    assert_eq!(ByDefault::Three.verdict(), Verdict::transient());
+    assert_eq!(ByDefault::Four(0).verdict(), Verdict::transient().fault(Fault::Read));
+}
+
+mod again {
+    pub(super) use persevere as other;
+}
+
+#[derive(Retryable)]
+#[retry(crate = again::other, forward)]
+struct Wrapper<'a, E: 'a + ?Sized = io::Error, const N: usize = 1>(&'a E)
+where
+    E: std::fmt::Debug;
+
+#[derive(Retryable)]
+struct Many<A, B>
+where
+    A: Clone,
+{
+    #[allow(dead_code)]
+    context: B,
+    #[retry(forward)]
+    cause: Local<A>,
+}
+
+impl<A: Retryable> Retryable for Local<A> {
+    fn verdict(&self) -> Verdict {
+        self.0.verdict()
+    }
+}
+
+struct Local<A>(A);
+
+#[derive(Retryable)]
+enum Generic<A, B: Default> {
+    #[retry(forward)]
+    One(Local<A>),
+    #[retry(permanent)]
+    #[allow(dead_code)]
+    Two(B),
+}
+
+impl Retryable for Refused {
+    fn verdict(&self) -> Verdict {
+        Verdict::transient().fault(Fault::Connect)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Refused;
+
+#[test]
+fn generics() {
+    assert_eq!(Wrapper::<_, 3>(&Refused).verdict().kind(), Fault::Connect);
+    assert_eq!(Generic::<_, NotRetryable>::One(Local(Refused)).verdict().kind(), Fault::Connect);
+    assert_eq!(Many { context: NotRetryable, cause: Local(Refused) }.verdict().kind(), Fault::Connect);
+    assert_eq!(Generic::<Refused, _>::Two(NotRetryable).verdict(), Verdict::permanent());
+}
+
+#[derive(Default)]
+struct NotRetryable;
+
+#[derive(Retryable)]
+#[retry(permanent)]
+struct Unit;
+
+#[derive(Retryable)]
+#[retry(status, after = wait)]
+struct Named {
+    wait: Duration,
+}
+
+#[derive(Retryable)]
+enum Never {}
+
+#[test]
+fn structs() {
+    assert_eq!(Unit.verdict(), Verdict::permanent());
+    assert_eq!(Named { wait: SECOND }.verdict(), Verdict::transient().fault(Fault::Status).after(SECOND));
+    assert!(None::<Never>.as_ref().map(Retryable::verdict).is_none());
+}

@@ -1,4 +1,4 @@
-//! Tools for tests of code that retries: virtual time.
+//! Virtual time.
 
 use core::fmt;
 use core::future::Future;
@@ -77,6 +77,15 @@ impl VirtualTimer {
         self.lock().pending.len()
     }
 
+    /// As the timer's sleep, but not listed among the sleeps: the time that an operation takes.
+    pub(super) fn stall(&self, time: Duration) -> VirtualSleep {
+        let mut shared = self.lock();
+        shared.created += 1;
+        let (id, end) = (shared.created, shared.now.saturating_add(time));
+        shared.pending.push((id, end));
+        VirtualSleep { timer: self.clone(), id, seen: None }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // No code of a user's runs under the lock.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -109,12 +118,8 @@ impl Timer for VirtualTimer {
     }
 
     fn sleep(&self, wait: Duration) -> VirtualSleep {
-        let mut shared = self.lock();
-        shared.created += 1;
-        let (id, end) = (shared.created, shared.now.saturating_add(wait));
-        shared.sleeps.push(wait);
-        shared.pending.push((id, end));
-        VirtualSleep { timer: self.clone(), id, seen: None }
+        self.lock().sleeps.push(wait);
+        self.stall(wait)
     }
 }
 

@@ -1,0 +1,103 @@
+//! Events and metrics: what every run tells by itself, from its first failure on.
+//!
+//! With the feature `tracing` a run whose first attempt fails opens a span and tells each failure and its end; with
+//! `metrics` it counts. Neither needs a line in your code, neither changes a bound, and a run that succeeds at once
+//! tells nothing, allocates nothing and looks at no clock.
+//!
+//! # Events
+//!
+//! The target is `persevere`. The span is named `retry`, its level is INFO, and its parent is the span that is current
+//! at the first failure. It is open until the run ends or is dropped; operations are not run inside of it. Names that
+//! OpenTelemetry has are OpenTelemetry's; times are seconds, as OpenTelemetry has them.
+//!
+//! | field | of | what |
+//! |---|---|---|
+//! | `retry.attempt` | failure | the attempt's number, 1 for the first |
+//! | `error.type` | failure, span | the [fault](crate::Fault): `connect`, `timeout`, …; on the span, the last one's, if the run gave up |
+//! | `retry.wait` | failure | seconds until the next attempt; absent if there is none |
+//! | `retry.hint` | failure | seconds that the server asked for, if it did |
+//! | `exception.message` | failure | the error's text, only with [`Retry::events`](crate::Retry::events) |
+//! | `retry.attempts` | end, span | how many attempts were made |
+//! | `retry.elapsed` | end | seconds that the run took, if the run looked at the clock at its start: with a report, a deadline or [`Retry::events`](crate::Retry::events) |
+//! | `retry.stop_reason` | end, span | `succeeded`, `exhausted`, `permanent`, … |
+//!
+//! The failures' level is INFO. The end's is WARN if the run gave up on a failure that could have gone away, else INFO.
+//! A run that is dropped has no end.
+//!
+//! # Metrics
+//!
+//! They go to the recorder of the `metrics` crate. Labels are the fault and the stop reason, never an error's text.
+//!
+//! | metric | labels | what |
+//! |---|---|---|
+//! | `persevere.failures` (counter) | `error.type` | failed attempts |
+//! | `persevere.retries` (counter) | `error.type` | failures after which a retry was decided |
+//! | `persevere.recovered` (counter) | | runs that failed and then succeeded |
+//! | `persevere.gave_up` (counter) | `retry.stop_reason` | runs that ended with a failure |
+//! | `persevere.attempts` (histogram) | | attempts of each run that failed at least once |
+
+use crate::observe::{Failed, Observe};
+use crate::run::StopReason;
+
+#[cfg(feature = "metrics")]
+use crate::metrics;
+#[cfg(feature = "tracing")]
+use crate::trace;
+
+/// What a run keeps for its events: nothing until it fails, and nothing at all without the feature.
+#[derive(Debug)]
+pub(crate) struct Events {
+    // Boxed: each byte here is a byte of every future, and only a run that fails has a span.
+    #[cfg(feature = "tracing")]
+    trace: Option<std::boxed::Box<trace::Trace>>,
+}
+
+// With fewer features there is less to do with what comes in.
+#[cfg_attr(
+    not(all(feature = "tracing", feature = "metrics")),
+    allow(unused_variables, clippy::unused_self, clippy::needless_pass_by_ref_mut)
+)]
+impl Events {
+    pub(crate) const ON: bool = cfg!(any(feature = "tracing", feature = "metrics"));
+
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            trace: None,
+        }
+    }
+
+    #[cold]
+    pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
+        #[cfg(feature = "tracing")]
+        self.trace.get_or_insert_with(Default::default).failed(failure, observe);
+        #[cfg(feature = "metrics")]
+        metrics::failed(failure);
+    }
+
+    /// How long it took, in nanoseconds, is known only if the run looked at the clock.
+    #[cold]
+    pub(crate) fn ended(&mut self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+        #[cfg(feature = "tracing")]
+        if let Some(trace) = self.trace.take() {
+            trace.ended(reason, attempts, elapsed);
+        }
+        #[cfg(feature = "metrics")]
+        metrics::ended(reason, attempts);
+    }
+}
+
+/// A stop reason as a field or label has it: one word of a few.
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) const fn word(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Succeeded => "succeeded",
+        StopReason::Permanent => "permanent",
+        StopReason::NotIdempotent => "not_idempotent",
+        StopReason::Exhausted => "exhausted",
+        StopReason::LimitReached(_) => "limit_reached",
+        StopReason::HintTooLong { .. } => "hint_too_long",
+        StopReason::DeadlineExceeded => "deadline_exceeded",
+    }
+}

@@ -1,0 +1,37 @@
+//! Tools for tests of code that retries: virtual time, operations by script, waits that take no time.
+//!
+//! | you test | take |
+//! |---|---|
+//! | code that names its timer, or a policy | [`VirtualTimer`]: time passes by sleeping, and the waits are listed |
+//! | async code on tokio | tokio's own paused clock (`start_paused = true`), which the default timer obeys |
+//! | code that names nothing and shall not be changed | [`instant`] or [`capped`]: its waits take no time, or little |
+//! | what a run does with failures | [`Script`]: fails as often as you say, stalls, then succeeds |
+//! | jittered waits | [`seed`](crate::Policy::seed): same seed, same waits |
+//!
+//! A unit test of a function that retries, as it is, without a second of waiting:
+//!
+//! ```
+//! use persevere::{Policy, retry, testing::{self, Script}};
+//! use std::io;
+//!
+//! // The code under test: nothing in it knows of tests.
+//! fn fetch(mut get: impl FnMut() -> io::Result<String>) -> io::Result<String> {
+//!     retry(Policy::default(), &mut get)
+//! }
+//!
+//! let waits = testing::instant();
+//! let server = Script::new().fail(2, || io::Error::from(io::ErrorKind::ConnectionReset)).succeed("page".to_owned());
+//! assert_eq!(fetch(|| server.call())?, "page");
+//! assert_eq!(server.calls(), 3);
+//! assert_eq!(waits.due().len(), 1); // the first retry came at once anyway
+//! # Ok::<(), io::Error>(())
+//! ```
+
+mod instant;
+mod script;
+mod timer;
+
+pub(crate) use self::instant::shortened;
+pub use self::instant::{Waits, capped, instant};
+pub use self::script::Script;
+pub use self::timer::{VirtualSleep, VirtualTimer};

@@ -1,0 +1,126 @@
+//! The events of a run, for `tracing`.
+
+use core::fmt;
+
+use tracing::field::Empty;
+use tracing::{Span, info, info_span, warn};
+
+use crate::events::word;
+use crate::line::Line;
+use crate::nanos;
+use crate::observe::{Failed, Observe, Observer};
+use crate::report::{Describe, Described};
+use crate::retryable::Fault;
+use crate::run::StopReason;
+
+/// A run's span, from its first failure on.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    span: Span,
+    /// The last failure's.
+    fault: Fault,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        let span = info_span!(
+            target: "persevere",
+            "retry",
+            "retry.attempts" = Empty,
+            "retry.stop_reason" = Empty,
+            "error.type" = Empty,
+        );
+        Self { span, fault: Fault::Other }
+    }
+}
+
+impl Trace {
+    pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
+        self.fault = failure.verdict.fault;
+        if !tracing::enabled!(target: "persevere", tracing::Level::INFO) {
+            return;
+        }
+        let mut text = Line::new();
+        let told = failure.error.is_some_and(|error| observe.text(error, &mut text));
+        text.finish();
+        info!(
+            target: "persevere",
+            parent: &self.span,
+            {
+                "retry.attempt" = failure.attempt,
+                "error.type" = self.fault.name(),
+                "retry.wait" = failure.wait().map(|wait| wait.as_secs_f64()),
+                "retry.hint" = failure.verdict.hint().map(|hint| hint.as_secs_f64()),
+                "exception.message" = told.then(|| text.as_str()),
+            },
+            "attempt failed"
+        );
+    }
+
+    pub(crate) fn ended(&self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+        let Self { span, fault } = self;
+        let elapsed = elapsed.map(|elapsed| nanos::duration(elapsed).as_secs_f64());
+        let reason_word = word(reason);
+        span.record("retry.attempts", attempts).record("retry.stop_reason", reason_word);
+        if reason != StopReason::Succeeded {
+            span.record("error.type", fault.name());
+        }
+        macro_rules! end {
+            ($level:ident, $message:literal) => {
+                $level!(
+                    target: "persevere",
+                    parent: span,
+                    { "retry.attempts" = attempts, "retry.elapsed" = elapsed, "retry.stop_reason" = reason_word },
+                    $message
+                )
+            };
+        }
+        match reason {
+            StopReason::Succeeded => end!(info, "succeeded after retries"),
+            StopReason::Permanent => end!(info, "not retried"),
+            _ => end!(warn, "gave up"),
+        }
+    }
+}
+
+/// Gives the events an error's text, and the clock.
+#[derive(Clone, Copy)]
+pub struct Telling<D> {
+    describe: D,
+    started: u64,
+}
+
+impl<D> Telling<D> {
+    pub(crate) const fn new(describe: D) -> Self {
+        Self { describe, started: 0 }
+    }
+}
+
+impl<D> fmt::Debug for Telling<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Telling")
+    }
+}
+
+impl<D> Observer for Telling<D> {
+    const CLOCK: bool = true;
+
+    fn started(&mut self, now: u64) {
+        self.started = now;
+    }
+
+    fn since(&self) -> Option<u64> {
+        Some(self.started)
+    }
+}
+
+impl<E, D: Describe<E>> Observe<E> for Telling<D> {
+    #[inline]
+    fn failed(&mut self, _: &Failed<'_, E>) {}
+
+    fn text(&self, error: &E, to: &mut dyn fmt::Write) -> bool {
+        // A description that fails leaves what it wrote so far.
+        let _ = write!(to, "{}", Described(&self.describe, error));
+        true
+    }
+}

@@ -1,0 +1,83 @@
+//! What each feature adds, used with no other feature.
+
+#![deny(warnings)]
+
+use persevere::{Policy, Retryable, Verdict};
+
+/// Plain data needs no feature.
+pub const POLICY: Policy = Policy::new().total(5).checked();
+
+/// An error of the user's own.
+#[derive(Debug)]
+pub struct Busy;
+
+impl Retryable for Busy {
+    fn verdict(&self) -> Verdict {
+        Verdict::transient()
+    }
+}
+
+/// A default timer for blocking runs, and a verdict on `io::Error`.
+#[cfg(feature = "std")]
+pub fn std() -> Result<u8, std::io::Error> {
+    persevere::retry(Policy::new(), || Ok(1))
+}
+
+/// The derive.
+#[cfg(feature = "macros")]
+#[derive(persevere::Retryable, Debug)]
+pub enum Derived {
+    #[retry(transient)]
+    Busy,
+    #[retry(permanent)]
+    Gone,
+}
+
+/// Unseeded jitter needs no more than this.
+#[cfg(feature = "jitter")]
+pub fn jitter() -> Result<u8, Busy> {
+    persevere::retry(Policy::new(), || Ok(1))
+}
+
+/// A default timer for async runs.
+#[cfg(feature = "tokio")]
+pub async fn tokio() -> Result<u8, Busy> {
+    persevere::retry_async(Policy::new().timer(persevere::TokioTimer), || async { Ok::<u8, Busy>(1) }).await?;
+    persevere::retry_async(Policy::new(), || async { Ok(1) }).await
+}
+
+/// A timer for any executor.
+#[cfg(feature = "futures-timer")]
+pub async fn futures_timer() -> Result<u8, Busy> {
+    persevere::retry_async(Policy::new().timer(persevere::FuturesTimer), || async { Ok(1) }).await
+}
+
+/// A timer for the browser.
+#[cfg(feature = "wasm")]
+pub async fn wasm() -> Result<u8, Busy> {
+    persevere::retry_async(Policy::new().timer(persevere::WasmTimer), || async { Ok(1) }).await
+}
+
+/// Policies in files.
+#[cfg(feature = "serde")]
+pub fn serde<'de, D: ::serde::Deserializer<'de>>(from: D) -> Result<Policy, D::Error> {
+    ::serde::Deserialize::deserialize(from)
+}
+
+/// A verdict on foreign errors.
+#[cfg(feature = "anyhow")]
+pub fn anyhow(error: &anyhow::Error) -> Verdict {
+    error.verdict()
+}
+
+/// A verdict on either of two errors.
+#[cfg(feature = "either")]
+pub fn either(error: &either::Either<Busy, Busy>) -> Verdict {
+    error.verdict()
+}
+
+/// Virtual time.
+#[cfg(feature = "testing")]
+pub fn testing() -> Result<u8, Busy> {
+    persevere::retry(Policy::new().timer(persevere::testing::VirtualTimer::new()), || Ok(1))
+}

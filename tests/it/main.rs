@@ -1,0 +1,42 @@
+//! One binary, a module per subject. Run it with all features: a module stands aside if one that it needs is off.
+
+#[cfg(feature = "macros")]
+mod attribute;
+#[cfg(feature = "macros")]
+mod derive;
+
+#[cfg(feature = "jitter")]
+mod backoff;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod cancel;
+#[cfg(feature = "std")]
+mod classify;
+#[cfg(feature = "std")]
+mod core;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod doors;
+#[cfg(all(feature = "testing", feature = "tracing", feature = "metrics"))]
+mod events;
+#[cfg(feature = "jitter")]
+mod jitter;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod lazy;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod peers;
+#[cfg(all(feature = "testing", feature = "svg"))]
+mod pictures;
+#[cfg(feature = "std")]
+mod policy;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod report;
+#[cfg(feature = "serde")]
+mod serde;
+mod support;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod testkit;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod time;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod timeline;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod traits;
