@@ -119,7 +119,10 @@ impl Report {
     /// assert_eq!(page.unwrap(), "page");
     /// assert_eq!(format!("\n{}", report.timeline().width(72)), "
     /// succeeded after 3 attempts in 1.2 s, 600 ms of it waiting
-    /// X");
+    /// n  0 s           1.2 s  fault        took     wait  message
+    /// 1  █████                read       300 ms      0 s  connection reset
+    /// 2       ▏░░░░░░░░       connect       0 s   600 ms  connection refused
+    /// 3                █████  ok         300 ms");
     /// # }
     /// ```
     pub const fn timeline(&self) -> Timeline<'_> {

@@ -60,7 +60,7 @@ impl<V, E> Script<V, E> {
         Self { shared: Arc::new(Mutex::new(shared)) }
     }
 
-    /// Fails so many times, each time with a new error of the closure's.
+    /// Fails so many times, each time with a new error of the closure's, which must not call the script itself.
     pub fn fail(self, times: usize, error: impl FnMut() -> E + Send + 'static) -> Self
     where
         V: 'static,

@@ -68,9 +68,14 @@ fn terminal() -> (Option<u16>, bool) {
     if !std::io::stdout().is_terminal() {
         return (None, false);
     }
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let color = set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb");
+    let color = wants_color(std::env::var_os("NO_COLOR").as_deref(), std::env::var_os("TERM").as_deref());
     (terminal_size::terminal_size().map(|(width, _)| width.0), color)
+}
+
+/// Whether a terminal with these variables wants colour.
+#[cfg(feature = "terminal")]
+fn wants_color(no_color: Option<&std::ffi::OsStr>, term: Option<&std::ffi::OsStr>) -> bool {
+    no_color.is_none_or(std::ffi::OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
 }
 
 /// Okabe and Ito's colours, which colour-blind people tell apart, as the terminal's palette of 256 has them.
@@ -323,6 +328,16 @@ mod tests {
         for (nanos, shown) in times {
             assert_eq!(format!("{}", Short(nanos)), shown);
         }
+    }
+
+    #[test]
+    #[cfg(feature = "terminal")]
+    fn no_color_and_a_dumb_terminal_are_heard() {
+        let wants = |no_color: Option<&str>, term: Option<&str>| {
+            wants_color(no_color.map(std::ffi::OsStr::new), term.map(std::ffi::OsStr::new))
+        };
+        assert!(wants(None, None) && wants(None, Some("xterm-256color")) && wants(Some(""), None));
+        assert!(!wants(Some("1"), None) && !wants(Some("1"), Some("xterm")) && !wants(None, Some("dumb")));
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod serde;
 mod support;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod testkit;
+mod tidy;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod time;
 #[cfg(all(feature = "testing", feature = "tokio"))]

@@ -1,7 +1,7 @@
 //! Time: the recipe's arithmetic, deadlines, attempt timeouts, zero waits, and each timer.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -222,6 +222,16 @@ fn an_attempt_that_ends_in_time_or_just_with_it_is_not_cut() {
 }
 
 #[test]
+fn the_lower_of_two_attempt_timeouts_holds() {
+    for (one, other) in [(5, 2), (2, 5)] {
+        let timer = VirtualTimer::new();
+        let twice = PLAIN.total(0).attempt_timeout(secs(one)).timer(&timer).attempt_timeout(secs(other));
+        let outcome: Result<(), Failed> = block_on(twice.run_async(pending));
+        assert_eq!((outcome.unwrap_err().number, timer.elapsed()), (CUT, secs(2)));
+    }
+}
+
+#[test]
 fn an_attempt_that_is_ready_at_once_takes_no_timer_for_its_timeout() {
     let timer = VirtualTimer::new();
     let run = PLAIN.attempt_timeout(secs(5)).timer(&timer);
@@ -244,22 +254,34 @@ fn a_zero_wait_takes_no_timer() {
 /// An operation that is always ready and always fails, without a wait, must not starve the thread that it runs on.
 #[test]
 fn a_zero_wait_gives_other_tasks_their_turn() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, async {
-        let stop = Rc::new(Cell::new(false));
-        let endless = PLAIN.forever().backoff(Duration::ZERO);
-        let stopped = Rc::clone(&stop);
-        let busy = tokio::task::spawn_local(retry_async(endless.when(move |_: &Failed| !stopped.get()), || async {
-            Err::<(), _>(transient())
-        }));
-        let stopped = Rc::clone(&stop);
-        let timed = tokio::task::spawn_local(async move {
-            retry_async!(endless.when(move |_: &Failed| !stopped.get()), Err::<(), _>(transient()))
-        });
-        tokio::task::spawn_local(async move { stop.set(true) }).await.unwrap();
-        assert_eq!(busy.await.unwrap(), Err(transient()));
-        assert_eq!(timed.await.unwrap(), Err(transient()));
+    const STARVED: u32 = 10_000;
+    async fn fails() -> Result<(), Failed> {
+        ready(Err(transient())).await
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let stop = Rc::new(Cell::new(false));
+    let again = || {
+        let (stop, mut asked) = (Rc::clone(&stop), 0);
+        move |error: &Failed| {
+            asked += 1;
+            assert!(asked < STARVED, "nobody else had a turn");
+            error.verdict.is_transient() && !stop.get()
+        }
+    };
+    let endless = PLAIN.forever().backoff(Duration::ZERO);
+    let stopper = Rc::clone(&stop);
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let busy = [
+            tokio::task::spawn_local(retry_async(endless.when(again()), fails)),
+            tokio::task::spawn_local(endless.when(again()).run_async_with(|_| fails())),
+            tokio::task::spawn_local(endless.attempt_timeout(secs(60)).when(again()).run_async(fails)),
+        ];
+        let run = endless.when(again());
+        let in_place = tokio::task::spawn_local(async { retry_async!(run, fails().await) });
+        tokio::task::spawn_local(async move { stopper.set(true) }).await.unwrap();
+        for task in busy.into_iter().chain([in_place]) {
+            assert_eq!(task.await.unwrap(), Err(transient()));
+        }
     });
 }
 

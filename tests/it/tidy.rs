@@ -1,0 +1,66 @@
+//! What the repository promises of itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn sources(directory: PathBuf, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(path, found);
+        } else {
+            found.push((path.to_string_lossy().replace('\\', "/"), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn the_readme_lists_the_features_of_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let features = manifest.split("[features]\n").nth(1).unwrap().lines().map_while(|line| line.split_once(" = "));
+    let features: Vec<_> = features.collect();
+    let default = features.iter().find(|(name, _)| *name == "default").unwrap().1;
+    let expected: BTreeSet<_> = features
+        .iter()
+        .filter(|(name, _)| *name != "default")
+        .map(|(name, _)| (*name, if default.contains(&format!("\"{name}\"")) { "yes" } else { "no" }))
+        .collect();
+    let readme = read("README.md");
+    let table = readme.split("| feature | default |").nth(1).unwrap();
+    let rows = table.lines().skip(2).map_while(|row| row.strip_prefix("| `"));
+    let listed: BTreeSet<_> = rows
+        .map(|row| {
+            let mut cells = row.split('|').map(str::trim);
+            (cells.next().unwrap().trim_end_matches('`'), cells.next().unwrap())
+        })
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn the_changelog_has_the_version_and_the_macros_are_pinned_to_it() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(read("CHANGELOG.md").contains(&format!("## {version}")));
+    assert!(read("Cargo.toml").contains(&format!("persevere-macros = {{ version = \"={version}\"")));
+}
+
+#[test]
+fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    for (path, source) in &found {
+        for (word, home) in
+            [("Instant::now", "/src/timer/"), ("SystemTime", "/src/timer/"), ("RandomState", "/src/jitter")]
+        {
+            let code = || source.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(path.contains(home) || !code().any(|line| line.contains(word)), "{path} has {word}");
+        }
+    }
+    // The test could not fail if it looked in the wrong place.
+    assert!(found.iter().any(|(path, source)| path.contains("/src/timer/") && source.contains("Instant::now")));
+}
