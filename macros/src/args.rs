@@ -50,6 +50,8 @@ enum Kind {
     Factor,
     Bool,
     Flag,
+    /// As a flag, for a method of the builder.
+    Switch,
     /// One of these words for the variant beside it, or an expression of the type named first.
     Word(&'static str, &'static [(&'static str, &'static str)]),
     AttemptTimeout,
@@ -94,6 +96,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("seed", Kind::Plain),
     ("waits", Kind::Plain),
     ("report", Kind::Plain),
+    ("events", Kind::Switch),
     ("attempt", Kind::Attempt),
     ("clone", Kind::Clone),
     ("crate", Kind::Crate),
@@ -186,13 +189,14 @@ impl Args {
         }
         let value = match (kind, value) {
             (Kind::Clone, Written::List(list)) => return self.clone_arguments(list, item),
-            (Kind::Flag, Written::Word) => &quote!(true),
+            (Kind::Flag | Kind::Switch, Written::Word) => &quote!(true),
             (_, Written::Value(value)) if kind != Kind::Clone => value,
             _ => return Err(kind.refuse(key, key)),
         };
         let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed };
         match kind {
-            Kind::Flag => match Value::read(value) {
+            Kind::Flag | Kind::Switch => match Value::read(value) {
+                Value::Bool(true) if kind == Kind::Switch => self.prepared.push(call(TokenStream::new())),
                 Value::Bool(true) => self.fixed.push(call(TokenStream::new())),
                 Value::Bool(false) => {}
                 _ => return Err(kind.refuse(key, value)),
@@ -347,7 +351,7 @@ impl Kind {
             Self::Seconds | Self::AttemptTimeout => "seconds, zero or more, such as `0.3`, or a `Duration`",
             Self::Factor => "a number that is 1 or more, such as `2.0`",
             Self::Bool => "`true` or `false`",
-            Self::Flag => "nothing behind it, or `= true`",
+            Self::Flag | Self::Switch => "nothing behind it, or `= true`",
             Self::Word("Jitter", _) => "`none`, `full`, `equal`, `decorrelated`, or a `Jitter`",
             Self::Word(..) => "`give_up`, `clamp`, `ignore`, or a value of `Hints`",
             Self::Typed => "a closure, such as `|e| ..`, or a function",

@@ -52,6 +52,7 @@ mod tokens;
 /// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>` |
 /// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |
 /// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |
+/// | `events` | nothing, or `= true`; it needs the feature `tracing` |
 /// | `timer`, `seed`, `waits`, `report` | what the builder's method takes; `report` a `&mut Report` |
 /// | `attempt` | a name for the `Attempt`, which the body then knows |
 /// | `clone(a, b)` | arguments of which each attempt gets a clone of its own |
