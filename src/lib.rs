@@ -15,6 +15,8 @@ mod classify;
 mod driver;
 mod event;
 mod future;
+#[cfg(feature = "http")]
+pub mod http;
 mod jitter;
 mod line;
 mod nanos;
