@@ -29,8 +29,31 @@ pub(super) fn walk(error: &(dyn Error + 'static)) -> Verdict {
     chain.find_map(known).unwrap_or(Verdict::permanent())
 }
 
+/// The causes of an error, outermost first, with what stands inside an `io::Error`, which `source()` skips.
+#[cfg(feature = "reqwest")]
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    const LONGEST: usize = 64;
+    let inside = |error: &'a (dyn Error + 'static)| match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+        Some(Some(inner)) => Some(inner as &(dyn Error + 'static)),
+        _ => error.source(),
+    };
+    core::iter::successors(Some(error), move |&error| inside(error)).take(LONGEST)
+}
+
 fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "http")]
+    if let Some(error) = error.downcast_ref::<crate::http::StatusError>() {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "ureq")]
+    if let Some(error) = error.downcast_ref::<ureq::Error>() {
         return Some(error.verdict());
     }
     error.downcast_ref::<TimedOut>().map(Retryable::verdict)

@@ -79,6 +79,24 @@ impl<B> Response for ::http::Response<B> {
     }
 }
 
+#[cfg(feature = "reqwest")]
+macro_rules! clients {
+    ($($response:ty),*) => {$(
+        impl Response for $response {
+            fn status(&self) -> StatusCode {
+                self.status()
+            }
+
+            fn headers(&self) -> &HeaderMap {
+                self.headers()
+            }
+        }
+    )*};
+}
+
+#[cfg(feature = "reqwest")]
+clients!(reqwest::Response, reqwest::blocking::Response);
+
 /// Turns a response with status 4xx or 5xx into an error that keeps the status and `Retry-After`.
 ///
 /// # Errors

@@ -14,6 +14,60 @@
 //!     .run(|| send(&method));
 //! assert_eq!(response.unwrap().into_body(), "made");
 //! ```
+//!
+//! # Which faults are retried
+//!
+//! With the features `reqwest` (async and blocking) and `ureq` their errors are [`Retryable`](crate::Retryable). *Any
+//! method* means that nothing of the request was sent, so that it may be sent again whatever it does. *Idempotent* means
+//! that it may have been executed: it is sent again only if the policy is [`idempotent`](crate::Policy::idempotent),
+//! which [`HttpPolicy::for_request`] sets from the method and its headers. What can't be told apart counts as maybe
+//! executed. Each line is tested against the real fault.
+//!
+//! | fault | reqwest | ureq |
+//! |---|---|---|
+//! | connection refused | any method | any method |
+//! | no such host | any method | any method |
+//! | reset after the connection is accepted | idempotent | idempotent |
+//! | reset after the request | idempotent | idempotent |
+//! | closed after the request, without a reply | idempotent | idempotent |
+//! | closed in the headers | idempotent | idempotent |
+//! | closed in the body | idempotent | idempotent |
+//! | closed in a chunk | idempotent | idempotent |
+//! | malformed chunk size | idempotent | idempotent |
+//! | malformed status line | idempotent | idempotent |
+//! | too many headers | no | no |
+//! | no reply within the timeout | idempotent | idempotent |
+//! | body stalls past the timeout | idempotent | idempotent |
+//! | TLS handshake cut | any method | idempotent |
+//! | TLS asked of a plain port | no | no |
+//! | plain HTTP asked of a TLS port | idempotent | idempotent |
+//! | certificate of an unknown issuer | no | no |
+//! | certificate expired | no | no |
+//! | certificate of another host | no | no |
+//! | redirect loop | no | no |
+//! | malformed URL | no | no |
+//! | unsupported scheme | no | no |
+//! | malformed JSON | no | no |
+//! | status 408 | idempotent | idempotent |
+//! | status 425 | idempotent | idempotent |
+//! | status 429 | idempotent | idempotent |
+//! | status 500 | idempotent | idempotent |
+//! | status 502 | idempotent | idempotent |
+//! | status 503 | idempotent | idempotent |
+//! | status 504 | idempotent | idempotent |
+//! | status 501, 505, any other 4xx | no | no |
+//!
+//! A connect timeout, an unreachable network and an unreachable host are retried for any method, like a refused
+//! connection. Three things to know:
+//!
+//! - A plain error does not tell that a redirect was followed before the connection failed: the first server has then
+//!   executed the request. Let a client that sends what is not idempotent follow no redirects.
+//! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
+//!   the request was not processed: any method. Without that feature they count as maybe executed.
+//! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
+//!
+//! A client's own `error_for_status` drops the headers. [`error_for_status`] keeps `Retry-After`, so that `#[retry]`
+//! obeys it, too.
 
 mod error;
 mod method;

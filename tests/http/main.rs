@@ -1,0 +1,4 @@
+//! Requests against a server that misbehaves on purpose.
+
+mod faults;
+mod server;
