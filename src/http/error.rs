@@ -95,7 +95,7 @@ macro_rules! clients {
 }
 
 #[cfg(feature = "reqwest")]
-clients!(reqwest::Response, reqwest::blocking::Response);
+clients!(::reqwest::Response, ::reqwest::blocking::Response);
 
 /// Turns a response with status 4xx or 5xx into an error that keeps the status and `Retry-After`.
 ///

@@ -61,7 +61,8 @@
 //! connection. Three things to know:
 //!
 //! - A plain error does not tell that a redirect was followed before the connection failed: the first server has then
-//!   executed the request. Let a client that sends what is not idempotent follow no redirects.
+//!   executed the request. Let a client that sends what is not idempotent follow no redirects. With reqwest, `RetryExt`
+//!   and `RetryClient` see to it: in doubt a POST is not sent again.
 //! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
 //!   the request was not processed: any method. Without that feature they count as maybe executed.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
@@ -69,14 +70,25 @@
 //! A client's own `error_for_status` drops the headers. [`error_for_status`] keeps `Retry-After`, so that `#[retry]`
 //! obeys it, too.
 
+#[cfg(feature = "reqwest")]
+mod door;
 mod error;
 mod method;
 mod policy;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod retry_after;
+#[cfg(feature = "reqwest")]
+mod session;
 mod status;
 
 pub use self::error::{Response, StatusError, error_for_status};
 pub use self::method::is_idempotent;
 pub use self::policy::HttpPolicy;
+#[cfg(feature = "reqwest")]
+#[doc(hidden)]
+pub use self::reqwest::Prepared;
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
 pub use self::retry_after::{retry_after, retry_after_at};
 pub use self::status::Statuses;

@@ -59,6 +59,17 @@ impl HttpPolicy {
         self
     }
 
+    /// The same with another plain policy.
+    #[cfg(feature = "reqwest")]
+    pub(super) const fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    #[cfg(feature = "reqwest")]
+    pub(super) const fn plain(&self) -> Policy {
+        self.policy
+    }
+
     /// Tells the statuses that are retried.
     pub const fn statuses(&self) -> Statuses {
         self.statuses

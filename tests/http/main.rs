@@ -1,4 +1,5 @@
 //! Requests against a server that misbehaves on purpose.
 
+mod doors;
 mod faults;
 mod server;
