@@ -2,4 +2,6 @@
 
 mod doors;
 mod faults;
+#[cfg(feature = "reqwest-http2")]
+mod http2;
 mod server;

@@ -67,6 +67,12 @@ impl Peer {
         Some(request)
     }
 
+    /// Counts a request that was read otherwise.
+    #[cfg(feature = "reqwest-http2")]
+    pub(crate) fn count(&self) {
+        self.counts.requests.fetch_add(1, SeqCst);
+    }
+
     /// How many requests have arrived at this server, on all connections.
     pub(crate) fn requests(&self) -> usize {
         self.counts.requests.load(SeqCst)
