@@ -60,13 +60,13 @@ impl HttpPolicy {
     }
 
     /// The same with another plain policy.
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
     pub(super) const fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    #[cfg(feature = "reqwest")]
-    pub(super) const fn plain(&self) -> Policy {
+    /// Tells the plain policy.
+    pub const fn policy(&self) -> Policy {
         self.policy
     }
 

@@ -13,13 +13,13 @@ use std::io::{self, Read};
 use std::string::String;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::{HeaderMap, Method};
+use ::http::Method;
 use ::reqwest::redirect;
 use ::reqwest::{Error, Url, blocking};
 use hyper::body::{Bytes, Frame, SizeHint};
 
-use super::door::{Answer, Fate, prepare};
-use super::session::Mounts;
+use super::door::{Answer, DRAINED, Fate, Prepared, prepare};
+use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
 use crate::classify::{AnyOk, Classify};
@@ -50,17 +50,6 @@ pub trait RetryExt: Sized {
     /// Runs the request by this policy.
     fn retry<R: IntoRetry>(self, policy: R) -> RetryRequest<Self, Prepared<R>>;
 }
-
-/// What [`IntoRetry`] makes.
-#[doc(hidden)]
-pub type Prepared<R> = Retry<
-    <R as IntoRetry>::Plan,
-    <R as IntoRetry>::Classify,
-    <R as IntoRetry>::Accept,
-    <R as IntoRetry>::Observe,
-    <R as IntoRetry>::Before,
-    <R as IntoRetry>::Timer,
->;
 
 impl RetryExt for reqwest::RequestBuilder {
     fn retry<R: IntoRetry>(self, policy: R) -> RetryRequest<Self, Prepared<R>> {
@@ -100,22 +89,6 @@ pub struct RetryRequest<B, R> {
     rules: Rules,
 }
 
-/// What the request and its session say beside the plain policy.
-#[derive(Default)]
-struct Rules {
-    session: Option<Session>,
-    statuses: Option<Statuses>,
-    idempotent: Option<bool>,
-}
-
-#[derive(Clone)]
-struct Session {
-    mounts: Mounts,
-    counted: bool,
-    /// Whether the request has a policy of its own.
-    own_policy: bool,
-}
-
 fn request<B, P: IntoRetry>(builder: B, policy: P) -> RetryRequest<B, Prepared<P>> {
     RetryRequest { builder, retry: policy.into_retry(), rules: Rules::default() }
 }
@@ -141,25 +114,6 @@ impl<B, R> RetryRequest<B, R> {
             session.own_policy = true;
         }
         RetryRequest { builder, retry: policy.into_retry(), rules }
-    }
-}
-
-impl Rules {
-    /// The rules for this request.
-    fn of(&self, plan: Policy, method: &Method, headers: &HeaderMap, url: &Url) -> (Policy, HttpPolicy, bool) {
-        let mut rules = match &self.session {
-            None => HttpPolicy::new(plan),
-            Some(session) if session.own_policy => session.mounts.policy(url.as_str()).with_policy(plan),
-            Some(session) => session.mounts.policy(url.as_str()),
-        };
-        if let Some(statuses) = self.statuses {
-            rules = rules.only_statuses(statuses);
-        }
-        if let Some(idempotent) = self.idempotent {
-            rules = rules.idempotent(idempotent);
-        }
-        let counted = self.session.as_ref().is_some_and(|session| session.counted);
-        (rules.for_request(method, headers), rules, counted)
     }
 }
 
@@ -293,9 +247,6 @@ impl hyper::body::Body for Shared {
     }
 }
 
-/// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
-const DRAINED: usize = 64 * 1024;
-
 /// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
 async fn drain(mut response: reqwest::Response) {
     let mut turns = 16;
@@ -398,7 +349,8 @@ where
             let Self { builder, retry, rules } = self;
             let (client, built) = builder.build_split();
             let built = built?;
-            let (policy, rules, counted) = rules.of(retry.plan.policy(), built.method(), built.headers(), built.url());
+            let (policy, rules, counted) =
+                rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
             let cuts = retry.plan.limit() != u64::MAX;
             let mut hops = Hops::new(counted, built.url());
             let (template, fate) = (Template::new(built), Fate::default());
@@ -537,7 +489,8 @@ where
         let Self { builder, retry, rules } = self;
         let (client, built) = builder.build_split();
         let mut built = built?;
-        let (policy, rules, counted) = rules.of(retry.plan.policy(), built.method(), built.headers(), built.url());
+        let (policy, rules, counted) =
+            rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
         let mut hops = Hops::new(counted, built.url());
         let fate = Fate::default();

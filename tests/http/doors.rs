@@ -30,10 +30,10 @@ fn blocking_builder() -> reqwest::blocking::ClientBuilder {
 }
 
 /// Up to four attempts, at once where there is no hint.
-const POLICY: Policy = Policy::new().backoff(Duration::ZERO);
+pub(crate) const POLICY: Policy = Policy::new().backoff(Duration::ZERO);
 
 /// Answers with each of these in turn, then with the last one for ever; `None` closes without a reply.
-fn answers(answers: &'static [Option<&'static str>]) -> Server {
+pub(crate) fn answers(answers: &'static [Option<&'static str>]) -> Server {
     Server::new(move |peer: &mut Peer| {
         while peer.request().is_some() {
             match answers[(peer.requests() - 1).min(answers.len() - 1)] {
@@ -44,9 +44,11 @@ fn answers(answers: &'static [Option<&'static str>]) -> Server {
     })
 }
 
-const OK: Option<&str> = Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage");
-const BUSY: Option<&str> = Some("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
-const CUT: Option<&str> = Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npa");
+pub(crate) const OK: Option<&str> = Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage");
+pub(crate) const BUSY: Option<&str> = Some("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
+pub(crate) const CUT: Option<&str> = Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npa");
+
+const MISSING: Option<&str> = Some("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
 
 #[tokio::test]
 async fn a_get_survives_what_passes() {
@@ -154,7 +156,7 @@ async fn a_post_is_sent_once_unless_it_has_a_key() {
 }
 
 /// A server that executes the request and redirects, once, to a port where nobody listens.
-fn redirects_to_nowhere(status: u16) -> Server {
+pub(crate) fn redirects_to_nowhere(status: u16) -> Server {
     let nowhere = refused();
     Server::new(move |peer| {
         if peer.request().is_some() {
@@ -286,7 +288,6 @@ async fn an_attempt_timeout_is_the_requests_own() {
 
 #[tokio::test]
 async fn a_session_has_a_policy_for_each_prefix() {
-    const MISSING: Option<&str> = Some("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     let server = answers(&[MISSING, MISSING, OK]);
     let base = server.url();
     let (host, _) = base.split_once("/path").unwrap();

@@ -1,6 +1,6 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -124,10 +124,13 @@ fn build(site: &Site, patience: Duration) -> Built {
     }
 }
 
-/// A port where nobody listens.
+/// A port where nobody listens: a connection's own end of it, held open lest another test's server gets the port.
 pub(crate) fn refused() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/", listener.local_addr().unwrap())
+    let held = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let url = format!("http://{}/", held.local_addr().unwrap());
+    Box::leak(Box::new((listener, held)));
+    url
 }
 
 pub(crate) fn install_provider() {
@@ -179,7 +182,7 @@ fn attempts(case: &'static Case, client: fn(&Built, bool) -> Outcome, post: bool
     }
     // What the server counted can't be less than what was sent, nor more than the attempts; a loop asks more often.
     if let Some(server) = &site.server {
-        assert!(server.requests() <= attempts || story.contains("edirect"), "{story}");
+        assert!(server.requests() <= attempts || story.contains("edirect"), "{}: {story}", case.0);
         assert!(server.connections() >= 1);
     }
     (attempts, story, verdict)

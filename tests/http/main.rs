@@ -5,3 +5,4 @@ mod faults;
 #[cfg(feature = "reqwest-http2")]
 mod http2;
 mod server;
+mod ureq;
