@@ -95,6 +95,7 @@ pub(crate) const fn word(reason: StopReason) -> &'static str {
         StopReason::Succeeded => "succeeded",
         StopReason::Permanent => "permanent",
         StopReason::NotIdempotent => "not_idempotent",
+        StopReason::BodyNotReplayable => "body_not_replayable",
         StopReason::Exhausted => "exhausted",
         StopReason::LimitReached(_) => "limit_reached",
         StopReason::HintTooLong { .. } => "hint_too_long",

@@ -17,6 +17,8 @@ mod driver;
 mod event;
 pub mod events;
 mod future;
+#[cfg(feature = "http")]
+pub mod http;
 mod jitter;
 mod line;
 #[cfg(feature = "metrics")]

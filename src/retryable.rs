@@ -113,13 +113,15 @@ pub struct Verdict {
     pub(crate) transient: bool,
     pub(crate) fault: Fault,
     pub(crate) reached: Reached,
+    /// Whether the operation still has what an attempt needs; a request's body may be gone.
+    pub(crate) repeatable: bool,
 }
 
 impl Verdict {
     /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
     #[inline]
     pub const fn transient() -> Self {
-        Self { hint: NO_HINT, transient: true, fault: Fault::Other, reached: Reached::Maybe }
+        Self { hint: NO_HINT, transient: true, fault: Fault::Other, reached: Reached::Maybe, repeatable: true }
     }
 
     /// Will not go away: no other attempt is made.

@@ -78,6 +78,8 @@ pub enum StopReason {
     Permanent,
     /// The operation may have taken effect and the policy is not [`idempotent`](Policy::idempotent).
     NotIdempotent,
+    /// The request's body was sent, at least in part, and can't be sent again.
+    BodyNotReplayable,
     /// All retries that [`total`](Policy::total) or a list of waits allows were used.
     Exhausted,
     /// All retries that this fault's own limit allows were used.
@@ -97,6 +99,7 @@ impl fmt::Display for StopReason {
             Self::Succeeded => f.write_str("succeeded"),
             Self::Permanent => f.write_str("permanent failure"),
             Self::NotIdempotent => f.write_str("may have taken effect and is not idempotent"),
+            Self::BodyNotReplayable => f.write_str("body can't be sent again"),
             Self::Exhausted => f.write_str("retries exhausted"),
             Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
             Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
@@ -186,6 +189,9 @@ fn decide(
     }
     if !policy.idempotent && verdict.reached != Reached::No {
         return Err(StopReason::NotIdempotent);
+    }
+    if !verdict.repeatable {
+        return Err(StopReason::BodyNotReplayable);
     }
     if policy.total != UNLIMITED && state.attempt > policy.total {
         return Err(StopReason::Exhausted);

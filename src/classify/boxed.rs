@@ -23,23 +23,35 @@ impl<T: Retryable + ?Sized> Retryable for Arc<T> {
 /// Rust can't ask an erased error whether it is `Retryable`, so your own types are not found here: decide about them
 /// with [`when`](crate::Retry::when).
 pub(super) fn walk(error: &(dyn Error + 'static)) -> Verdict {
-    // A chain that leads back to itself must not hang a run.
-    const LONGEST: usize = 64;
-    let mut chain = core::iter::successors(Some(error), |&error| below(error)).take(LONGEST);
-    chain.find_map(known).unwrap_or(Verdict::permanent())
+    chain(error).find_map(known).unwrap_or(Verdict::permanent())
 }
 
-/// The next error of the chain. `source()` of an `io::Error` skips the error inside and goes on to that one's source.
-fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
+/// The causes of an error, outermost first, with what stands inside an `io::Error`, which `source()` skips.
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    // A chain that leads back to itself must not hang a run.
+    const LONGEST: usize = 64;
+    let below = |error: &'a (dyn Error + 'static)| match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+        Some(Some(inner)) => Some(inner as &(dyn Error + 'static)),
+        _ => error.source(),
+    };
+    core::iter::successors(Some(error), move |&error| below(error)).take(LONGEST)
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return super::io::by_kind(error);
+    }
+    #[cfg(feature = "http")]
+    if let Some(error) = error.downcast_ref::<crate::http::StatusError>() {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "reqwest")]
+    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "ureq")]
+    if let Some(error) = error.downcast_ref::<ureq::Error>() {
+        return Some(error.verdict());
     }
     error.downcast_ref::<TimedOut>().map(Retryable::verdict)
 }

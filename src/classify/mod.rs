@@ -10,6 +10,10 @@ mod boxed;
 mod either;
 #[cfg(feature = "std")]
 mod io;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(feature = "ureq")]
+mod ureq;
 
 /// Classifies errors.
 #[doc(hidden)]

@@ -13,6 +13,8 @@ mod origin;
 mod thread;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "http")]
+mod wall;
 #[cfg(feature = "wasm")]
 mod wasm;
 
@@ -22,6 +24,8 @@ pub use self::futures_timer::FuturesTimer;
 pub use self::thread::ThreadTimer;
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioTimer;
+#[cfg(feature = "http")]
+pub(crate) use self::wall::wall;
 #[cfg(feature = "wasm")]
 pub use self::wasm::WasmTimer;
 

@@ -316,6 +316,18 @@ fn the_attribute_takes_a_policy_with_events() {
     assert_eq!(fields["exception.message"], "connection reset");
 }
 
+#[test]
+#[cfg(feature = "macros")]
+fn the_attribute_has_a_key_for_events() {
+    #[persevere::retry(total = 1, backoff = 0, events)]
+    fn fails() -> io::Result<()> {
+        Err(reset())
+    }
+    let (_, lines) = Log::of(fails);
+    let Told::Event(_, _, fields) = &lines[1] else { panic!("{lines:?}") };
+    assert_eq!(fields["exception.message"], "connection reset");
+}
+
 /// All that is counted while this runs: name, labels, value.
 fn counted(run: impl FnOnce()) -> Vec<(String, String)> {
     let recorder = DebuggingRecorder::new();

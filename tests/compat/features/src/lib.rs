@@ -81,3 +81,17 @@ pub fn either(error: &either::Either<Busy, Busy>) -> Verdict {
 pub fn testing() -> Result<u8, Busy> {
     persevere::retry(Policy::new().timer(persevere::testing::VirtualTimer::new()), || Ok(1))
 }
+
+/// What HTTP says, without a client.
+#[cfg(feature = "http")]
+pub fn http() -> persevere::http::HttpPolicy {
+    persevere::http::HttpPolicy::default()
+}
+
+/// A client's errors, async and blocking, and a session around the client.
+#[cfg(feature = "reqwest")]
+pub type Session<C> = persevere::http::RetryClient<C>;
+
+/// The same for ureq.
+#[cfg(feature = "ureq")]
+pub type Agent = persevere::http::RetryAgent;

@@ -1,0 +1,134 @@
+//! Requests: what may be sent again, for which answers, and how long the server asks to wait.
+//!
+//! This much needs no client, only the types of the `http` crate: build your own door from it for any client.
+//!
+//! ```
+//! use http::{HeaderMap, Method, Response};
+//! use persevere::http::HttpPolicy;
+//!
+//! # fn send(method: &Method) -> std::io::Result<Response<&'static str>> { Ok(Response::new("made")) }
+//! let (method, headers, policy) = (Method::POST, HeaderMap::new(), HttpPolicy::default());
+//! let response = policy
+//!     .for_request(&method, &headers) // a POST is not repeated once it may have been executed
+//!     .when_ok(|response: &Response<_>| policy.verdict(response.status(), response.headers()).unwrap_or(false.into()))
+//!     .run(|| send(&method));
+//! assert_eq!(response.unwrap().into_body(), "made");
+//! ```
+//!
+//! # Which faults are retried
+//!
+//! With the features `reqwest` (async and blocking) and `ureq` their errors are [`Retryable`](crate::Retryable). *Any
+//! method* means that nothing of the request was sent, so that it may be sent again whatever it does. *Idempotent* means
+//! that it may have been executed: it is sent again only if the policy is [`idempotent`](crate::Policy::idempotent),
+//! which [`HttpPolicy::for_request`] sets from the method and its headers. What can't be told apart counts as maybe
+//! executed. Each line is tested against the real fault.
+//!
+//! | fault | reqwest | ureq |
+//! |---|---|---|
+//! | connection refused | any method | any method |
+//! | no such host | any method | any method |
+//! | reset after the connection is accepted | idempotent | idempotent |
+//! | reset after the request | idempotent | idempotent |
+//! | closed after the request, without a reply | idempotent | idempotent |
+//! | closed in the headers | idempotent | idempotent |
+//! | closed in the body | idempotent | idempotent |
+//! | closed in a chunk | idempotent | idempotent |
+//! | malformed chunk size | idempotent | idempotent |
+//! | malformed status line | idempotent | idempotent |
+//! | too many headers | no | no |
+//! | no reply within the timeout | idempotent | idempotent |
+//! | body stalls past the timeout | idempotent | idempotent |
+//! | TLS handshake cut | any method | idempotent |
+//! | TLS asked of a plain port | no | no |
+//! | plain HTTP asked of a TLS port | idempotent | idempotent |
+//! | certificate of an unknown issuer | no | no |
+//! | certificate expired | no | no |
+//! | certificate of another host | no | no |
+//! | redirect loop | no | no |
+//! | malformed URL | no | no |
+//! | unsupported scheme | no | no |
+//! | malformed JSON | no | no |
+//! | status 408 | idempotent | idempotent |
+//! | status 425 | idempotent | idempotent |
+//! | status 429 | idempotent | idempotent |
+//! | status 500 | idempotent | idempotent |
+//! | status 502 | idempotent | idempotent |
+//! | status 503 | idempotent | idempotent |
+//! | status 504 | idempotent | idempotent |
+//! | status 501, 505, any other 4xx | no | no |
+//!
+//! A connect timeout, an unreachable network and an unreachable host are retried for any method, like a refused
+//! connection. Three things to know:
+//!
+//! - A plain error does not tell that a redirect was followed before the connection failed: the first server has then
+//!   executed the request. Let a client that sends what is not idempotent follow no redirects. `RetryExt`,
+//!   `RetryClient` and `RetryAgent` see to it: in doubt a POST is not sent again.
+//! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
+//!   the request was not processed: any method. Without that feature they count as maybe executed.
+//! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
+//!
+//! A client's own `error_for_status` drops the headers. [`error_for_status`] keeps `Retry-After`, so that `#[retry]`
+//! obeys it, too.
+//!
+//! # Changing what is retried
+//!
+//! | to | say |
+//! |---|---|
+//! | retry another status, or leave one alone | [`HttpPolicy::retry_status`], [`HttpPolicy::keep_status`], `.statuses(..)` on a request |
+//! | repeat a POST | an `Idempotency-Key` header; or `.idempotent(true)` on the request or the [`HttpPolicy`], where executing it twice does no harm |
+//! | repeat nothing that may have been executed | `.idempotent(false)` |
+//! | judge errors otherwise | [`when`](crate::Retry::when), on the policy that the request gets |
+//! | limit one kind of fault | [`connect`](crate::Policy::connect), [`read`](crate::Policy::read), [`status`](crate::Policy::status) |
+//! | see why a run ended | [`report`](crate::Retry::report): its [`StopReason`](crate::StopReason) |
+//!
+//! # Coming from the requests recipe
+//!
+//! The recipe is `Retry(total=3, backoff_factor=0.3, status_forcelist=(500, 502, 504))` of urllib3 on a session.
+//!
+//! | urllib3 | here |
+//! |---|---|
+//! | `total` | [`total`](crate::Policy::total): the same number of retries |
+//! | `connect`, `read`, `status`, `other` | the setters of these names, beside `total`; the lower one wins |
+//! | `redirect` | the client's own redirect policy: following one costs no retry, and running out of them is permanent |
+//! | `allowed_methods` | by the method and the `Idempotency-Key`; `.idempotent(true)` allows any |
+//! | `status_forcelist` | [`HttpPolicy::only_statuses`]; [`Statuses::TRANSIENT`] unless set, which has 429 and 503 |
+//! | `backoff_factor` | [`backoff`](crate::Policy::backoff): 0.3 s waits 0, 0.6, 1.2 s, too, but with full jitter unless `.jitter(Jitter::None)`; 429 and 503 never wait 0 |
+//! | `backoff_max` | [`max`](crate::Policy::max), 120 s as well |
+//! | `backoff_jitter` | [`Jitter::Additive`](crate::Jitter::Additive) |
+//! | `raise_on_status` | as with `False`: the last response comes back; [`error_for_status`] makes an error of it |
+//! | `respect_retry_after_header` | [`hints`](crate::Policy::hints): obeyed for every status that is retried, unless `Hints::Ignore` |
+//! | `retry_after_max` | [`hint_max`](crate::Policy::hint_max): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
+//! | `history` | [`Report`](crate::Report), on success and on failure |
+//! | `session.mount(prefix, ..)` | `mount` of `RetryClient` and `RetryAgent`, as a prefix of the URL |
+//! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) sets it here |
+//! | no deadline | [`within`](crate::Policy::within) |
+//!
+//! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.json()`, `.bytes()`). What
+//! the recipe repeats and this does not: a POST after a TLS fault, and any request after a certificate error.
+
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+mod door;
+mod error;
+mod method;
+mod policy;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod retry_after;
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+mod session;
+mod status;
+#[cfg(feature = "ureq")]
+mod ureq;
+
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+#[doc(hidden)]
+pub use self::door::Prepared;
+pub use self::error::{Response, StatusError, error_for_status};
+pub use self::method::is_idempotent;
+pub use self::policy::HttpPolicy;
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+pub use self::retry_after::{retry_after, retry_after_at};
+pub use self::status::Statuses;
+#[cfg(feature = "ureq")]
+pub use self::ureq::{AgentRequest, RetryAgent};

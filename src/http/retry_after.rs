@@ -1,0 +1,275 @@
+//! What the server asks for: hostile input, read in linear time, without a panic, saturating.
+
+use core::time::Duration;
+use std::time::SystemTime;
+
+use ::http::HeaderMap;
+use ::http::header::{DATE, RETRY_AFTER};
+
+use crate::timer::wall;
+
+/// Reads from a response's headers how long the server asks to wait; `None` if it does not, or not legibly.
+///
+/// The first of these that can be read decides:
+///
+/// 1. `retry-after-ms`, then `x-ms-retry-after-ms`: milliseconds.
+/// 2. `Retry-After`: seconds, or a date in any of HTTP's three forms.
+/// 3. `RateLimit` (`"default";r=0;t=30`, or `remaining=0, reset=30`), then `RateLimit-Reset`, `X-RateLimit-Reset` and
+///    `X-Rate-Limit-Reset`: seconds from now, or seconds or milliseconds since 1970. They count only if the quota is
+///    used up: not if the header itself or the `-Remaining` one beside it says that something is left.
+///
+/// A number may have a fraction. A date is read against the response's own `Date` header if it has one, so that a wrong
+/// local clock does no harm, and a date in the past asks for zero. Space around a value is skipped; of several values
+/// the longest wait counts, since it satisfies all. What can't be read (a sign, an exponent, text) is ignored, and what
+/// is absurdly large saturates: the policy's [`hint_max`](crate::Policy::hint_max) ends such a run.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use persevere::http::retry_after;
+/// use std::time::Duration;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("retry-after", HeaderValue::from_static("120"));
+/// assert_eq!(retry_after(&headers), Some(Duration::from_secs(120)));
+///
+/// headers.insert("retry-after", HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
+/// headers.insert("date", HeaderValue::from_static("Fri, 31 Dec 1999 23:59:50 GMT"));
+/// assert_eq!(retry_after(&headers), Some(Duration::from_secs(9)));
+///
+/// headers.insert("retry-after", HeaderValue::from_static("-5"));
+/// assert_eq!(retry_after(&headers), None);
+/// ```
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    read(headers, wall)
+}
+
+/// As [`retry_after`], with the time given that counts where the response has no `Date`.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use persevere::http::retry_after_at;
+/// use std::time::{Duration, SystemTime};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("retry-after", HeaderValue::from_static("Thu, 01 Jan 1970 00:01:30 GMT"));
+/// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+/// assert_eq!(retry_after_at(&headers, now), Some(Duration::from_secs(30)));
+/// ```
+pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    read(headers, || now)
+}
+
+const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
+
+/// A reset's header and the one that tells what is left.
+const RESETS: [(&str, &str); 3] = [
+    ("ratelimit-reset", "ratelimit-remaining"),
+    ("x-ratelimit-reset", "x-ratelimit-remaining"),
+    ("x-rate-limit-reset", "x-rate-limit-remaining"),
+];
+
+fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
+    let now = || values(headers, DATE.as_str()).find_map(date).unwrap_or_else(&now);
+    let milliseconds = |name| longest(headers, name, |text| number(text, 6));
+    let mut found = MILLISECONDS.into_iter().find_map(milliseconds);
+    found = found.or_else(|| {
+        longest(headers, RETRY_AFTER.as_str(), |text| number(text, 9).or_else(|| Some(until(date(text)?, now()))))
+    });
+    found = found.or_else(|| values(headers, "ratelimit").filter_map(rate_limit).max());
+    found.or_else(|| {
+        let used_up = |name| values(headers, name).filter_map(|text| number(text, 9)).all(|left| left.is_zero());
+        let mut resets = RESETS.into_iter().filter(|&(_, remaining)| used_up(remaining));
+        resets.find_map(|(name, _)| longest(headers, name, |text| reset(text, now)))
+    })
+}
+
+/// The header's values, as text without space around it.
+fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim)
+}
+
+/// The longest wait of all the header's values. A value is taken whole first, since dates have commas in them.
+fn longest(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<Duration>) -> Option<Duration> {
+    let each = |text: &str| read(text).or_else(|| text.split(',').filter_map(|item| read(item.trim())).max());
+    values(headers, name).filter_map(each).max()
+}
+
+/// A decimal number of units of 10^`exponent` nanoseconds, saturating. No sign, no exponent, no digit but ASCII's.
+fn number(text: &str, exponent: u32) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let add = |sum: u64, byte: u8| sum.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+    let whole = whole.bytes().fold(0, add).saturating_mul(10_u64.pow(exponent));
+    // What is finer than a nanosecond is cut.
+    let fraction = fraction.bytes().chain(core::iter::repeat(b'0')).take(exponent as usize).fold(0, add);
+    Some(Duration::from_nanos(whole.saturating_add(fraction)))
+}
+
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(text).ok()
+}
+
+fn until(moment: SystemTime, now: SystemTime) -> Duration {
+    moment.duration_since(now).unwrap_or(Duration::ZERO)
+}
+
+/// A reset: small numbers are seconds from now, larger ones seconds since 1970, still larger ones milliseconds.
+fn reset(text: &str, now: impl Fn() -> SystemTime) -> Option<Duration> {
+    const YEAR_2001: u64 = 1_000_000_000;
+    let since_1970 = match u64::try_from(number(text, 0)?.as_nanos()).unwrap_or(u64::MAX) {
+        seconds @ YEAR_2001..100_000_000_000 => Duration::from_secs(seconds),
+        milliseconds @ 100_000_000_000..100_000_000_000_000 => Duration::from_millis(milliseconds),
+        // Absurd numbers saturate, as seconds.
+        _ => return number(text, 9),
+    };
+    Some(until(SystemTime::UNIX_EPOCH.checked_add(since_1970)?, now()))
+}
+
+/// `"default";r=0;t=30` of the newer draft, or `limit=10, remaining=0, reset=30` of the older one: the longest wait of
+/// those policies whose quota is used up.
+fn rate_limit(text: &str) -> Option<Duration> {
+    // Items stand between commas in the newer form; in the older one all of the text is one item.
+    let older = text.split([',', ';']).any(|part| part.trim().starts_with("reset="));
+    let items = text.split(move |c| !older && c == ',');
+    let wait = |item: &str| {
+        let mut wait = None;
+        for part in item.split([';', ',']) {
+            match part.trim().split_once('=') {
+                Some(("r" | "remaining", left)) if number(left, 9).is_some_and(|left| !left.is_zero()) => return None,
+                Some(("t" | "reset", reset)) => wait = number(reset, 9),
+                _ => {}
+            }
+        }
+        wait
+    };
+    items.filter_map(wait).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::http::{HeaderName, HeaderValue};
+    use std::vec::Vec;
+
+    const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn hint(headers: &[(&'static str, &str)]) -> Option<f64> {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect::<Vec<_>>();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value);
+        }
+        retry_after_at(&map, date(NOW).unwrap()).map(|hint| hint.as_secs_f64())
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        let cases = [
+            ("120", Some(120.0)),
+            ("  7\t", Some(7.0)),
+            ("007", Some(7.0)),
+            ("1.5", Some(1.5)),
+            ("0", Some(0.0)),
+            ("5, 10", Some(10.0)),
+            ("5, soon", Some(5.0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60.0)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60.0)),
+            ("Sun Nov  6 08:50:37 1994", Some(60.0)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0.0)),
+            ("-1", None),
+            ("+1", None),
+            ("1e3", None),
+            ("1.", None),
+            (".5", None),
+            ("soon", None),
+            ("", None),
+            ("1994-11-06T08:50:37Z", None),
+            ("Sun, 99 Nov 1994 08:50:37 GMT", None),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(hint(&[("retry-after", value)]), expected, "{value:?}");
+        }
+        let absurd = "9".repeat(4000);
+        assert_eq!(hint(&[("retry-after", &absurd)]), Some(Duration::from_nanos(u64::MAX).as_secs_f64()));
+    }
+
+    #[test]
+    fn several_values_ask_for_the_longest() {
+        assert_eq!(hint(&[("retry-after", "3"), ("retry-after", "junk"), ("retry-after", "9")]), Some(9.0));
+    }
+
+    #[test]
+    fn a_date_is_read_against_the_servers_own() {
+        // The local clock, a day off, plays no part.
+        let date = ("date", "Mon, 07 Nov 1994 08:49:37 GMT");
+        assert_eq!(hint(&[date, ("retry-after", "Mon, 07 Nov 1994 08:49:47 GMT")]), Some(10.0));
+        let unreadable = ("date", "yesterday");
+        assert_eq!(hint(&[unreadable, ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")]), Some(10.0));
+    }
+
+    #[test]
+    fn milliseconds_come_first() {
+        let all = [("retry-after", "9"), ("x-ms-retry-after-ms", "20"), ("retry-after-ms", "1500")];
+        assert_eq!(hint(&all), Some(1.5));
+        assert_eq!(hint(&all[..2]), Some(0.02));
+        assert_eq!(hint(&[("retry-after", "9"), ("retry-after-ms", "junk")]), Some(9.0));
+    }
+
+    #[test]
+    fn a_reset_counts_when_nothing_is_left() {
+        assert_eq!(hint(&[("ratelimit", r#""default";r=0;t=30"#)]), Some(30.0));
+        assert_eq!(hint(&[("ratelimit", r#""default";r=1;t=30"#)]), None);
+        assert_eq!(hint(&[("ratelimit", r#""second";r=5;t=1, "day";r=0;t=70"#)]), Some(70.0));
+        assert_eq!(hint(&[("ratelimit", "limit=10, remaining=0, reset=30")]), Some(30.0));
+        assert_eq!(hint(&[("ratelimit", "limit=10, remaining=3, reset=30")]), None);
+        assert_eq!(hint(&[("ratelimit-reset", "40")]), Some(40.0));
+        assert_eq!(hint(&[("x-ratelimit-reset", "40"), ("x-ratelimit-remaining", "2")]), None);
+        assert_eq!(hint(&[("x-rate-limit-reset", "40"), ("x-rate-limit-remaining", "0")]), Some(40.0));
+        assert_eq!(hint(&[("retry-after", "1"), ("ratelimit-reset", "40")]), Some(1.0));
+    }
+
+    #[test]
+    fn a_reset_may_be_a_moment() {
+        let date = ("date", "Sun, 09 Sep 2001 01:46:40 GMT"); // 1 000 000 000
+        assert_eq!(hint(&[date, ("x-ratelimit-reset", "1000000060")]), Some(60.0));
+        assert_eq!(hint(&[date, ("x-ratelimit-reset", "1000000060500")]), Some(60.5));
+        assert_eq!(hint(&[date, ("x-ratelimit-reset", "1000000000")]), Some(0.0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_value_panics(values in proptest::collection::vec((0..9_usize, proptest::collection::vec(0x20..=0xff_u8, 0..80)), 0..6)) {
+            const NAMES: [&str; 9] = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "date", "ratelimit",
+                "ratelimit-reset", "x-ratelimit-reset", "x-ratelimit-remaining", "x-rate-limit-reset"];
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    headers.append(NAMES[name], value);
+                }
+            }
+            let _ = retry_after_at(&headers, SystemTime::UNIX_EPOCH);
+        }
+
+        #[test]
+        fn whole_seconds_are_exact(seconds in 0..18_000_000_000_u64) {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", HeaderValue::from(seconds));
+            proptest::prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(seconds)));
+        }
+
+        #[test]
+        fn every_date_is_read_back(seconds in 0..250_000_000_000_u64) {
+            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-after", HeaderValue::from_str(&httpdate::fmt_http_date(moment)).unwrap());
+            let hint = retry_after_at(&headers, SystemTime::UNIX_EPOCH);
+            proptest::prop_assert_eq!(hint, Some(Duration::from_secs(seconds)));
+        }
+    }
+}

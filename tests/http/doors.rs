@@ -1,0 +1,321 @@
+//! The doors for reqwest, async and blocking, counted on the server's side.
+
+use std::time::Duration;
+
+use persevere::http::{HttpPolicy, RetryClient, RetryExt as _, Statuses};
+use persevere::testing::VirtualTimer;
+use persevere::{Fault, Policy, Report, StopReason};
+
+use crate::faults::{install_provider, refused};
+use crate::server::{Peer, Server, respond};
+
+const SECRET: &str = "hunter2";
+
+fn client() -> reqwest::Client {
+    builder().build().unwrap()
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    install_provider();
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
+}
+
+fn blocking() -> reqwest::blocking::Client {
+    blocking_builder().build().unwrap()
+}
+
+fn blocking_builder() -> reqwest::blocking::ClientBuilder {
+    install_provider();
+    reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
+}
+
+/// Up to four attempts, at once where there is no hint.
+pub(crate) const POLICY: Policy = Policy::new().backoff(Duration::ZERO);
+
+/// Answers with each of these in turn, then with the last one for ever; `None` closes without a reply.
+pub(crate) fn answers(answers: &'static [Option<&'static str>]) -> Server {
+    Server::new(move |peer: &mut Peer| {
+        while peer.request().is_some() {
+            match answers[(peer.requests() - 1).min(answers.len() - 1)] {
+                Some(answer) => peer.send(answer),
+                None => return,
+            }
+        }
+    })
+}
+
+pub(crate) const OK: Option<&str> = Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage");
+pub(crate) const BUSY: Option<&str> = Some("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
+pub(crate) const CUT: Option<&str> = Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npa");
+
+const MISSING: Option<&str> = Some("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+
+#[tokio::test]
+async fn a_get_survives_what_passes() {
+    for faults in [&[None, BUSY, None, OK] as &[_], &[BUSY, BUSY, BUSY, OK]] {
+        let server = answers(faults);
+        let timer = VirtualTimer::new();
+        let page = client().get(server.url()).retry(POLICY.timer(&timer)).text().await;
+        assert_eq!((page.unwrap().as_str(), server.requests()), ("page", 4));
+    }
+}
+
+#[test]
+fn a_blocking_get_survives_what_passes() {
+    for faults in [&[None, BUSY, None, OK] as &[_], &[BUSY, BUSY, BUSY, OK]] {
+        let server = answers(faults);
+        let timer = VirtualTimer::new();
+        let page = blocking().get(server.url()).retry(POLICY.timer(&timer)).text();
+        assert_eq!((page.unwrap().as_str(), server.requests()), ("page", 4));
+    }
+}
+
+/// A server that sends a body cut short twice, closing the connection each time.
+fn cuts_twice(whole: &'static str) -> Server {
+    Server::new(move |peer| {
+        if peer.request().is_some() {
+            peer.send(if peer.requests() < 3 { CUT.unwrap() } else { whole });
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_is_fetched_again() {
+    let server = cuts_twice("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n[1]");
+    let numbers: Vec<u32> = client().get(server.url()).retry(POLICY).json().await.unwrap();
+    assert_eq!((numbers, server.requests()), (vec![1], 3));
+
+    let server = cuts_twice(OK.unwrap());
+    assert_eq!(&client().get(server.url()).retry(POLICY).bytes().await.unwrap()[..], b"page");
+    let server = cuts_twice(OK.unwrap());
+    let page = tokio::task::spawn_blocking(move || blocking().get(server.url()).retry(POLICY).bytes());
+    assert_eq!(&page.await.unwrap().unwrap()[..], b"page");
+}
+
+#[tokio::test]
+async fn the_last_response_comes_back() {
+    let server = answers(&[BUSY]);
+    let (mut report, timer) = (Report::new(), VirtualTimer::new());
+    let response = client().get(server.url()).retry(POLICY.timer(&timer).report(&mut report)).send().await.unwrap();
+    assert_eq!(response.status(), 503);
+    assert!(response.error_for_status_ref().is_err());
+    assert_eq!(response.url().as_str(), server.url());
+    assert_eq!(response.text().await.unwrap(), "busy");
+    assert_eq!((report.attempts(), report.stop_reason()), (4, Some(StopReason::Exhausted)));
+    assert!(report.failures().all(|failure| failure.fault() == Fault::Throttle));
+    assert!(!format!("{report:?}").contains(SECRET));
+    // Each failed response was drained, so one connection served them all.
+    assert_eq!((server.requests(), server.connections()), (4, 1));
+}
+
+#[test]
+fn the_last_response_of_a_blocking_client_comes_back() {
+    let server = answers(&[BUSY]);
+    let timer = VirtualTimer::new();
+    let response = blocking().get(server.url()).retry(POLICY.timer(&timer)).send().unwrap();
+    assert_eq!((response.status().as_u16(), response.text().unwrap().as_str()), (503, "busy"));
+    assert_eq!((server.requests(), server.connections()), (4, 1));
+}
+
+#[tokio::test]
+async fn json_of_an_error_page_is_an_error_and_bad_json_is_not_fetched_again() {
+    let server = answers(&[BUSY]);
+    let timer = VirtualTimer::new();
+    let value = client().get(server.url()).retry(POLICY.timer(&timer)).json::<u32>().await;
+    assert!(value.unwrap_err().is_decode());
+    assert_eq!(server.requests(), 4);
+
+    let server = answers(&[OK]);
+    let mut report = Report::new();
+    let value = client().get(server.url()).retry(POLICY.report(&mut report)).json::<u32>().await;
+    assert!(value.unwrap_err().is_decode());
+    assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::Permanent)));
+}
+
+#[tokio::test]
+async fn a_post_is_sent_once_unless_it_has_a_key() {
+    for fault in [&[None] as &[_], &[BUSY], &[Some("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npa")]] {
+        let server = answers(fault);
+        let mut report = Report::new();
+        let client = builder().timeout(Duration::from_millis(300)).build().unwrap();
+        let _ = client.post(server.url()).body("order").retry(POLICY.report(&mut report)).text().await;
+        assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
+    }
+    let server = answers(&[None, None, OK]);
+    let request = client().post(server.url()).header("idempotency-key", "8e03978e").body("order");
+    assert_eq!(request.retry(POLICY).send().await.unwrap().status(), 200);
+    assert_eq!(server.requests(), 3);
+    // Said of this request alone, and with reqwest's builder inside.
+    let server = answers(&[None, OK]);
+    let request = client().post(server.url()).retry(POLICY).idempotent(true).with(|builder| builder.body("order"));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    // And the other way round.
+    let server = answers(&[None, OK]);
+    assert!(client().get(server.url()).retry(POLICY).idempotent(false).send().await.is_err());
+    assert_eq!(server.requests(), 1);
+}
+
+/// A server that executes the request and redirects, once, to a port where nobody listens.
+pub(crate) fn redirects_to_nowhere(status: u16) -> Server {
+    let nowhere = refused();
+    Server::new(move |peer| {
+        if peer.request().is_some() {
+            peer.send(respond(status, &format!("location: {nowhere}\r\nconnection: close\r\n"), ""));
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
+    for status in [301, 303, 307, 308] {
+        let server = redirects_to_nowhere(status);
+        let mut report = Report::new();
+        let error = client().post(server.url()).body("order").retry(POLICY.report(&mut report)).send().await;
+        assert!(error.unwrap_err().is_connect());
+        assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
+
+        let server = redirects_to_nowhere(status);
+        let session = RetryClient::build(builder(), POLICY).unwrap();
+        assert!(session.post(server.url()).body("order").send().await.unwrap_err().is_connect());
+        assert_eq!(server.requests(), 1);
+
+        // A GET may be: all of it is done again.
+        let server = redirects_to_nowhere(status);
+        assert!(client().get(server.url()).retry(POLICY).send().await.unwrap_err().is_connect());
+        assert_eq!(server.requests(), 4);
+    }
+}
+
+#[test]
+fn a_blocking_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
+    let sessions = [RetryClient::new(blocking(), POLICY), RetryClient::build(blocking_builder(), POLICY).unwrap()];
+    for session in sessions {
+        let server = redirects_to_nowhere(307);
+        assert!(session.post(server.url()).body("order").send().unwrap_err().is_connect());
+        assert_eq!(server.requests(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_post_is_sent_again_where_no_redirect_can_have_led_there() {
+    let url = refused();
+    let attempts = async |session: &RetryClient<reqwest::Client>| {
+        let mut report = Report::new();
+        assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().await.is_err());
+        report.attempts()
+    };
+    assert_eq!(attempts(&RetryClient::build(builder(), POLICY).unwrap()).await, 4);
+    let still = builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    assert_eq!(attempts(&RetryClient::new(still, POLICY)).await, 4);
+    assert_eq!(attempts(&RetryClient::new(client(), POLICY)).await, 1);
+}
+
+#[test]
+fn a_refused_blocking_post_is_sent_again_where_no_redirect_can_have_led_there() {
+    let url = refused();
+    let attempts = |session: &RetryClient<reqwest::blocking::Client>| {
+        let mut report = Report::new();
+        assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().is_err());
+        report.attempts()
+    };
+    assert_eq!(attempts(&RetryClient::build(blocking_builder(), POLICY).unwrap()), 4);
+    let still = blocking_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    // A blocking client can't be asked: the answer is the safe one.
+    assert_eq!(attempts(&RetryClient::new(still, POLICY)), 1);
+    assert_eq!(attempts(&RetryClient::new(blocking(), POLICY)), 1);
+}
+
+/// A body that is a stream: it can't be cloned.
+fn stream() -> reqwest::Body {
+    reqwest::Body::wrap(String::from("order"))
+}
+
+#[tokio::test]
+async fn a_stream_is_sent_once() {
+    let server = answers(&[None, OK]);
+    let mut report = Report::new();
+    let sent = client().put(server.url()).body(stream()).retry(POLICY.report(&mut report)).send().await;
+    assert!(sent.is_err());
+    assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::BodyNotReplayable)));
+    // Nothing of it was read: it is all there.
+    let sent = client().put(refused()).body(stream()).retry(POLICY.report(&mut report)).send().await;
+    assert!(sent.is_err());
+    assert_eq!((report.attempts(), report.stop_reason()), (4, Some(StopReason::Exhausted)));
+    // And it arrives.
+    let server = answers(&[OK]);
+    assert_eq!(client().put(server.url()).body(stream()).retry(POLICY).send().await.unwrap().status(), 200);
+}
+
+#[test]
+fn a_blocking_stream_is_sent_once() {
+    let server = answers(&[None, OK]);
+    let mut report = Report::new();
+    let body = reqwest::blocking::Body::sized(&b"order"[..], 5);
+    assert!(blocking().put(server.url()).body(body).retry(POLICY.report(&mut report)).send().is_err());
+    assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::BodyNotReplayable)));
+}
+
+#[tokio::test]
+async fn a_hint_is_obeyed_or_ends_the_run() {
+    let server = answers(&[Some("HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"), OK]);
+    let timer = VirtualTimer::new();
+    assert_eq!(client().get(server.url()).retry(POLICY.timer(&timer)).send().await.unwrap().status(), 200);
+    assert!(timer.elapsed() >= Duration::from_secs(7));
+
+    let server = answers(&[Some("HTTP/1.1 503 Busy\r\nretry-after: 604800\r\ncontent-length: 0\r\n\r\n"), OK]);
+    let mut report = Report::new();
+    let response = client().get(server.url()).retry(POLICY.report(&mut report)).send().await.unwrap();
+    let hint = Duration::from_secs(604_800);
+    assert_eq!((response.status().as_u16(), server.requests()), (503, 1));
+    assert_eq!(report.stop_reason(), Some(StopReason::HintTooLong { hint }));
+}
+
+#[tokio::test]
+async fn an_attempt_timeout_is_the_requests_own() {
+    let server = Server::new(|peer| {
+        peer.request();
+        if peer.requests() < 3 {
+            peer.stall();
+        }
+        peer.send(OK.unwrap());
+    });
+    let mut report = Report::new();
+    let policy = POLICY.attempt_timeout(Duration::from_millis(200)).report(&mut report);
+    assert_eq!(client().get(server.url()).retry(policy).text().await.unwrap(), "page");
+    assert_eq!((server.requests(), report.attempts()), (3, 3));
+    assert!(report.failures().all(|failure| failure.fault() == Fault::Timeout));
+}
+
+#[tokio::test]
+async fn a_session_has_a_policy_for_each_prefix() {
+    let server = answers(&[MISSING, MISSING, OK]);
+    let base = server.url();
+    let (host, _) = base.split_once("/path").unwrap();
+    let session = RetryClient::new(client(), Policy::new().total(0))
+        .mount("http://", POLICY.total(1))
+        .mount(host, HttpPolicy::new(POLICY).retry_status(404));
+    assert_eq!(session.get(&base).send().await.unwrap().status(), 200);
+    assert_eq!(server.requests(), 3);
+    // The request's own word goes before the session's.
+    let server = answers(&[MISSING, OK]);
+    let session = RetryClient::new(client(), POLICY);
+    assert_eq!(session.get(server.url()).send().await.unwrap().status(), 404);
+    let server = answers(&[MISSING, OK]);
+    let request = session.get(server.url()).statuses(Statuses::of(&[404]));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let url = format!("http://user:{SECRET}@127.0.0.1/?token={SECRET}");
+    let session = RetryClient::new(client(), POLICY).mount(url.clone(), POLICY);
+    let shown = format!("{session:?} {:?}", session.get(&url).header("authorization", SECRET));
+    assert!(!shown.contains(SECRET), "{shown}");
+}
+
+#[tokio::test]
+async fn a_run_can_be_spawned() {
+    let server = answers(&[OK]);
+    let request = client().get(server.url()).retry(POLICY);
+    assert_eq!(tokio::spawn(request.text()).await.unwrap().unwrap(), "page");
+}
