@@ -66,16 +66,18 @@ pub(crate) const fn seeded(seed: u64, n: u32) -> u64 {
     mix(seed.wrapping_add(STEP.wrapping_mul(n as u64)))
 }
 
+#[cfg(feature = "jitter")]
+std::thread_local! {
+    static STREAM: core::cell::Cell<u64> = {
+        use core::hash::{BuildHasher, Hasher};
+        core::cell::Cell::new(std::hash::RandomState::new().build_hasher().finish() ^ of_the_browser())
+    };
+}
+
 /// One draw from this thread's stream, which the system's entropy seeded. Not for secrets.
 #[cfg(feature = "jitter")]
 #[inline(never)]
 pub(crate) fn entropy() -> u64 {
-    use core::cell::Cell;
-    use core::hash::{BuildHasher, Hasher};
-
-    std::thread_local! {
-        static STREAM: Cell<u64> = Cell::new(std::hash::RandomState::new().build_hasher().finish() ^ of_the_browser());
-    }
     STREAM.with(|stream| {
         let next = stream.get().wrapping_add(STEP);
         stream.set(next);
@@ -110,6 +112,24 @@ mod tests {
             assert_eq!(within(bound, 0), 0);
             assert_eq!(within(bound, u64::MAX), bound);
         }
+    }
+
+    #[test]
+    #[cfg(feature = "jitter")]
+    fn a_first_try_success_draws_no_random_number() {
+        let run = |mut failures: u32| {
+            let before = STREAM.get();
+            let policy = crate::Policy::new().waits([core::time::Duration::ZERO; 2]);
+            let outcome = crate::retry(policy, || {
+                let failed = failures > 0;
+                failures = failures.saturating_sub(1);
+                if failed { Err(std::io::Error::from(std::io::ErrorKind::TimedOut)) } else { Ok(()) }
+            });
+            assert!(outcome.is_ok());
+            STREAM.get() == before
+        };
+        assert!(run(0));
+        assert!(!run(1));
     }
 
     #[test]

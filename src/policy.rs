@@ -351,7 +351,8 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Adds up the waits that are left; `None` if there is no limit. Hints can lengthen a wait, a deadline ends it all.
+    /// Adds up the waits that are left; `None` if there is no limit. Hints can lengthen a
+    /// wait, a throttle fault never gets the immediate first one, and a deadline ends it all.
     ///
     /// The first 10 000 waits are added exactly; each later one counts as the longest.
     pub fn worst_case(&self) -> Option<Duration> {

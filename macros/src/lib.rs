@@ -5,6 +5,8 @@
 //! rejection of the attribute, `derive` those of the derive. Items are read as tokens (`tokens`), without syn's grammar
 //! of Rust: a body passes through as it was written, and the crate builds in a third of the time.
 
+#![forbid(unsafe_code)]
+
 use proc_macro::TokenStream;
 
 mod args;
