@@ -14,6 +14,7 @@ use crate::events::Events;
 use crate::nanos;
 use crate::observe::{Failed, Observe, Observer};
 use crate::plan::{Blocking, Cut, Plan, Timing, Whole};
+use crate::policy::Policy;
 use crate::retry::Retry;
 use crate::run::{self, Listed, Next, State, StopReason};
 use crate::timed::TimedOut;
@@ -115,12 +116,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
                         let now = nanos::from(now(timer));
                         observe.ended(StopReason::Succeeded, attempt, now);
                         if told {
-                            let since = observe.since().or(self.state.since(&policy));
-                            self.events.ended(
-                                StopReason::Succeeded,
-                                attempt,
-                                since.map(|since| now.saturating_sub(since)),
-                            );
+                            let elapsed = elapsed(observe, self.state, &policy, now);
+                            self.events.ended(StopReason::Succeeded, attempt, elapsed);
                         }
                     } else if told {
                         self.events.ended(StopReason::Succeeded, attempt, None);
@@ -147,8 +144,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             Next::Stop(reason) => {
                 observe.ended(reason, attempt, now);
                 if Events::ON {
-                    let since = observe.since().or(state.since(&policy));
-                    self.events.ended(reason, attempt, since.map(|since| now.saturating_sub(since)));
+                    self.events.ended(reason, attempt, elapsed(observe, state, &policy, now));
                 }
                 Step::Done(outcome)
             }
@@ -250,6 +246,11 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     {
         self.guard(move || attempt)
     }
+}
+
+/// How long the run took, if it looked at the clock when it started.
+fn elapsed(observe: &impl Observer, state: State, policy: &Policy, now: u64) -> Option<u64> {
+    observe.since().or(state.since(policy)).map(|since| now.saturating_sub(since))
 }
 
 /// How an attempt is bounded in time, for errors of type `E`.
