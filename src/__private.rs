@@ -6,7 +6,7 @@ pub use core::result::Result;
 pub use core::time::Duration;
 
 pub use crate::before::Before;
-pub use crate::driver::{Driver, Step};
+pub use crate::driver::{Driver, Memory, Step};
 pub use crate::event::{Attempt, Event};
 pub use crate::jitter::Jitter;
 pub use crate::plan::Plan;
@@ -17,6 +17,12 @@ pub use crate::timer::Yield;
 
 use core::fmt;
 use core::marker::PhantomData;
+
+use crate::before::BeforeBlocking;
+use crate::classify::{Accept, Classify};
+use crate::observe::Observe;
+use crate::plan::Blocking;
+use crate::timer::BlockingTimer;
 
 /// A run that has not started.
 #[inline]
@@ -115,10 +121,22 @@ impl<V, E> Of<V, E> {
         hook
     }
 
-    /// Makes a blocking attempt. The closure takes its return type from here, `impl Trait` in it or not.
+    /// Runs a blocking operation. The closure takes its return type from here, `impl Trait` in it or not.
     #[inline(always)]
-    pub fn attempt(&self, attempt: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        attempt()
+    pub fn block<P, C, K, O, B, T>(
+        &self,
+        run: Driver<P, C, K, O, B, T>,
+        attempt: impl FnMut(&Driver<P, C, K, O, B, T>, &Memory) -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        P: Plan<Timing: Blocking>,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+        B: BeforeBlocking,
+        T: BlockingTimer,
+    {
+        run.block(attempt)
     }
 
     /// What an async attempt never returns, to give its block the type.

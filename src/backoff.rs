@@ -79,7 +79,7 @@ impl Backoff {
     /// acts as 1.
     #[inline]
     pub const fn factor(mut self, factor: f64) -> Self {
-        self.rule.factor = factor as f32;
+        self.rule = self.rule.with_factor(factor);
         self
     }
 
@@ -122,10 +122,15 @@ impl Iterator for Backoff {
 
     #[inline]
     fn next(&mut self) -> Option<Duration> {
-        self.failures = self.failures.saturating_add(1);
-        let random = self.rule.random(self.seed, self.failures);
-        let (wait, previous) = self.rule.wait(self.failures, self.previous, random);
-        self.previous = previous;
+        let Self { rule, seed, failures, previous } = self;
+        *failures = failures.saturating_add(1);
+        let drawn = rule.is_jittered() && (seed.is_some() || !jitter::is_ready());
+        let wait = if rule.growth == Growth::Doubling && !drawn {
+            let random = if rule.is_jittered() { jitter::next() } else { 0 };
+            rule.wait::<true>(*failures, previous, random)
+        } else {
+            rule.any_wait(*failures, previous, *seed)
+        };
         Some(nanos::duration(wait))
     }
 
@@ -136,6 +141,8 @@ impl Iterator for Backoff {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Growth {
+    /// Exponential with a factor of exactly 2, which needs no floats.
+    Doubling,
     Exponential,
     Constant,
     Linear,
@@ -165,10 +172,18 @@ impl Rule {
             max: DEFAULT_MAX,
             amount: 0,
             factor: 2.0,
-            growth: Growth::Exponential,
+            growth: Growth::Doubling,
             kind: Kind::None,
             immediate_first: true,
         }
+    }
+
+    pub(crate) const fn with_factor(mut self, factor: f64) -> Self {
+        self.factor = factor as f32;
+        if let Growth::Doubling | Growth::Exponential = self.growth {
+            self.growth = if self.factor == 2.0 { Growth::Doubling } else { Growth::Exponential };
+        }
+        self
     }
 
     pub(crate) const fn with_jitter(mut self, jitter: Jitter) -> Self {
@@ -200,14 +215,11 @@ impl Rule {
         !matches!(self.kind, Kind::None)
     }
 
-    /// The draw for failure `n`; touches no source where nothing is random.
-    #[inline]
-    pub(crate) fn random(&self, seed: Option<u64>, n: u32) -> u64 {
-        match seed {
-            _ if !self.is_jittered() => 0,
-            Some(seed) => jitter::seeded(seed, n),
-            None => jitter::entropy(),
-        }
+    /// Wait `n`, however it grows and wherever its jitter comes from.
+    #[inline(never)]
+    fn any_wait(&self, n: u32, previous: &mut Coarse, seed: Option<u64>) -> u64 {
+        let random = if self.is_jittered() { jitter::drawn(seed, n) } else { 0 };
+        self.wait::<false>(n, previous, random)
     }
 
     /// Wait `n` before jitter: grown, then capped.
@@ -215,27 +227,35 @@ impl Rule {
         if n <= 1 && self.immediate_first {
             return 0;
         }
-        self.unhurried(n).min(self.max)
-    }
-
-    /// Wait `n` by the formula alone.
-    fn unhurried(&self, n: u32) -> u64 {
         let exponent = n.saturating_sub(1);
-        match self.growth {
+        let grown = match self.growth {
+            Growth::Doubling => return self.doubled(n),
             Growth::Constant => self.base,
             Growth::Linear => self.base.saturating_mul(u64::from(n)),
             Growth::Fibonacci => self.base.saturating_mul(fibonacci(n)),
             Growth::Exponential if self.base == 0 || self.factor.is_nan() => self.base,
-            Growth::Exponential if self.factor == 2.0 => {
-                if exponent <= self.base.leading_zeros() {
-                    self.base << exponent
-                } else {
-                    u64::MAX
-                }
-            }
-            // Rounded to the nearest nanosecond; the conversion saturates.
-            Growth::Exponential => (self.base as f64 * power(self.factor(), exponent) + 0.5) as u64,
+            Growth::Exponential => self.by_factor(exponent),
+        };
+        grown.min(self.max)
+    }
+
+    /// As `grown`, where the factor is 2.
+    #[inline(always)]
+    fn doubled(&self, n: u32) -> u64 {
+        if n <= 1 && self.immediate_first {
+            return 0;
         }
+        let exponent = n.saturating_sub(1);
+        match self.base.checked_shl(exponent) {
+            Some(grown) if grown >> exponent == self.base => grown.min(self.max),
+            _ if self.base == 0 => 0,
+            _ => self.max,
+        }
+    }
+
+    /// Rounded to the nearest nanosecond; the conversion saturates.
+    fn by_factor(&self, exponent: u32) -> u64 {
+        (self.base as f64 * power(self.factor(), exponent) + 0.5) as u64
     }
 
     /// The factor as it was meant: the shortest decimal, to a millionth, that this `f32` stands for.
@@ -245,24 +265,24 @@ impl Rule {
         if decimal as f32 == self.factor { decimal } else { kept }
     }
 
-    /// Wait `n`, jitter included, and what the next one must know of it.
-    #[inline]
-    pub(crate) fn wait(&self, n: u32, previous: Coarse, random: u64) -> (u64, Coarse) {
-        let grown = self.grown(n);
+    /// Wait `n`, jitter included. `DOUBLING` takes for granted that this is how it grows.
+    #[inline(always)]
+    pub(crate) fn wait<const DOUBLING: bool>(&self, n: u32, previous: &mut Coarse, random: u64) -> u64 {
+        let grown = if DOUBLING { self.doubled(n) } else { self.grown(n) };
+        if self.kind == Kind::Full {
+            return jitter::within(grown, random);
+        }
         match self.kind {
-            Kind::None => (grown, previous),
-            _ if grown == 0 => (0, previous),
-            Kind::Full => (jitter::within(grown, random), previous),
-            Kind::Equal => (grown - grown / 2 + jitter::within(grown / 2, random), previous),
-            Kind::Additive => {
-                let amount = self.amount.min(self.max.saturating_sub(grown));
-                (grown + jitter::within(amount, random), previous)
-            }
+            Kind::None | Kind::Full => grown,
+            _ if grown == 0 => 0,
+            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random),
+            Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random),
             Kind::Decorrelated => {
                 let low = self.base.min(self.max);
                 let high = previous.nanos().max(low).saturating_mul(3).min(self.max);
                 let wait = low + jitter::within(high - low, random);
-                (wait, Coarse::new(wait))
+                *previous = Coarse::new(wait);
+                wait
             }
         }
     }

@@ -1,9 +1,9 @@
-//! The in-place macros: the operation stands in a loop of the caller's own function, and borrows freely.
+//! The in-place macros: the operation stands in the caller's own function, and borrows freely.
 
 /// Runs a blocking expression in place, and again while the policy allows.
 ///
-/// The expression is evaluated anew for each attempt, in a closure that is called at once: it borrows whatever it
-/// names, `&mut` included, and `?` and `return` in it end the attempt. The policy is whatever
+/// The expression is the body of a closure that borrows whatever it names, `&mut` included; `?` and `return` in it end
+/// the attempt. The policy is whatever
 /// [`retry`](crate::retry()) takes.
 ///
 /// | form | |
@@ -38,24 +38,13 @@ macro_rules! __retry {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
         $crate::__retry!(@emit $policy $before ($($attempt)?) () { $operation })
     };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {{
-        let mut run = $crate::__private::drive($policy);
-        run.start_blocking();
-        loop {
-            $(let $attempt = run.attempt_blocking();)?
-            let _again = run.is_retry();
-            #[allow(clippy::redundant_closure_call)]
-            let outcome = (|| $(-> $result)? {
-                $(if _again $before)?
-                $operation
-            })();
-            match run.settle_blocking(outcome) {
-                $crate::__private::Step::Done(outcome) => break outcome,
-                $crate::__private::Step::Again => run.wait_blocking($crate::__private::Duration::ZERO),
-                $crate::__private::Step::Wait(wait) => run.wait_blocking(wait),
-            }
-        }
-    }};
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
+        $crate::__private::drive($policy).block(|_run, _memory| $(-> $result)? {
+            $(let $attempt = _run.attempt_blocking(_memory);)?
+            $(if _memory.is_retry() $before)?
+            $operation
+        })
+    };
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) ($before) ($attempt), $($operation)+)
     };
@@ -124,17 +113,17 @@ macro_rules! retry_async {
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);
-        run.start();
+        let mut memory = run.start();
         loop {
-            $(let $attempt = run.attempt();)?
-            let _again = run.is_retry();
+            $(let $attempt = run.attempt(&memory);)?
+            let _again = memory.is_retry();
             let outcome $(: $result)? = run
-                .guard_future(async {
+                .guard_future(&memory, async {
                     $(if _again $before)?
                     $operation
                 })
                 .await;
-            let wait = match run.settle(outcome) {
+            let wait = match run.settle(&mut memory, outcome) {
                 $crate::__private::Step::Done(outcome) => break outcome,
                 $crate::__private::Step::Again => $crate::__private::Option::None,
                 $crate::__private::Step::Wait(wait) => $crate::__private::Option::Some(wait),

@@ -11,7 +11,7 @@ pub trait Before {
     type Note: Copy;
     const NOTHING: Self::Note;
 
-    fn note(event: Event<'static>) -> Self::Note;
+    fn note(event: impl FnOnce() -> Event<'static>) -> Self::Note;
 }
 
 /// A hook that a blocking door can call.
@@ -44,7 +44,7 @@ impl Before for NoHook {
     const NOTHING: () = ();
 
     #[inline]
-    fn note(_: Event<'static>) {}
+    fn note(_: impl FnOnce() -> Event<'static>) {}
 }
 
 impl BeforeBlocking for NoHook {
@@ -68,8 +68,8 @@ impl Before for Keep {
     const NOTHING: Self::Note = None;
 
     #[inline]
-    fn note(event: Event<'static>) -> Self::Note {
-        Some(event)
+    fn note(event: impl FnOnce() -> Event<'static>) -> Self::Note {
+        Some(event())
     }
 }
 
@@ -100,8 +100,8 @@ impl<F> Before for Hook<F> {
     const NOTHING: Self::Note = None;
 
     #[inline]
-    fn note(event: Event<'static>) -> Self::Note {
-        Some(event)
+    fn note(event: impl FnOnce() -> Event<'static>) -> Self::Note {
+        Some(event())
     }
 }
 

@@ -1,10 +1,8 @@
 //! The blocking doors: a thin loop over the driver.
 
-use core::time::Duration;
-
 use crate::before::BeforeBlocking;
 use crate::classify::{Accept, Classify};
-use crate::driver::{Driver, Step};
+use crate::driver::Driver;
 use crate::event::Attempt;
 use crate::observe::Observe;
 use crate::plan::{Blocking, Plan};
@@ -66,15 +64,7 @@ where
         K: Accept<V>,
         O: Observe<E>,
     {
-        let mut driver = Driver::new(self);
-        driver.start_blocking();
-        loop {
-            match driver.settle_blocking(operation()) {
-                Step::Done(outcome) => return outcome,
-                Step::Again => driver.wait_blocking(Duration::ZERO),
-                Step::Wait(wait) => driver.wait_blocking(wait),
-            }
-        }
+        Driver::new(self).block(|_, _| operation())
     }
 
     /// Runs a blocking operation that is told which attempt it is, and how long it may take.
@@ -102,16 +92,7 @@ where
         K: Accept<V>,
         O: Observe<E>,
     {
-        let mut driver = Driver::new(self);
-        driver.start_blocking();
-        loop {
-            let attempt = driver.attempt_blocking();
-            match driver.settle_blocking(operation(attempt)) {
-                Step::Done(outcome) => return outcome,
-                Step::Again => driver.wait_blocking(Duration::ZERO),
-                Step::Wait(wait) => driver.wait_blocking(wait),
-            }
-        }
+        Driver::new(self).block(|run, memory| operation(run.attempt_blocking(memory)))
     }
 }
 

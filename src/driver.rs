@@ -1,5 +1,7 @@
 //! The loop's inside, the same for every door: classify, ask the core, tell the observers.
 
+use core::borrow::Borrow;
+use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::mem;
@@ -11,28 +13,69 @@ use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep};
 use crate::classify::{Accept, Classify};
 use crate::event::{Attempt, Event};
 use crate::events::Events;
+use crate::jitter;
 use crate::nanos;
 use crate::observe::{Failed, Observe, Observer};
 use crate::plan::{Blocking, Cut, Plan, Timing, Whole};
 use crate::policy::Policy;
 use crate::retry::Retry;
+use crate::retryable::Verdict;
 use crate::run::{self, Listed, Next, State, StopReason};
 use crate::timed::TimedOut;
 use crate::timer::{BlockingTimer, Timer};
 
-/// A run in progress, for the doors to drive.
+/// A run, for the doors to drive: what it is made of.
+///
+/// Whatever an outlined function needs of it goes there by value: in an async door this stands in the caller's future,
+/// and a pointer into that would keep all of it in memory, the operation's own part included.
 pub struct Driver<P: Plan, C, K, O, B: Before, T> {
     retry: Retry<P, C, K, O, B, T>,
-    state: State,
     note: B::Note,
     /// Whether the attempt timeout cut the last attempt.
     cut: <P::Timing as Timing>::Flag,
-    events: Events,
 }
 
 impl<P: Plan, C, K, O, B: Before, T> fmt::Debug for Driver<P, C, K, O, B, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("state", &self.state).finish_non_exhaustive()
+        f.write_str("Driver")
+    }
+}
+
+/// What a run remembers: nothing before its first failure, or before its start if it looks at the clock. So a first
+/// try that succeeds writes one word before the operation, and reads it behind.
+///
+/// Beside the driver, not in it: a blocking door hands out a pointer to this, and all else stays in registers.
+#[derive(Debug)]
+pub struct Memory(Option<Going>);
+
+#[derive(Debug)]
+struct Going {
+    state: State,
+    events: Events,
+}
+
+impl Going {
+    const FRESH: Self = Self { state: State::new(), events: Events::new() };
+}
+
+impl Memory {
+    #[inline(always)]
+    fn state(&self) -> State {
+        self.0.as_ref().map_or(State::new(), |going| going.state)
+    }
+
+    /// Tells that there will be a retry.
+    #[inline(always)]
+    fn retried(&mut self, verdict: &Verdict, wait: u64, now: u64) {
+        if let Some(Going { state, events }) = &mut self.0 {
+            events.retried(verdict, state.attempt(), wait, now);
+        }
+    }
+
+    /// Whether the attempt that is due is not the first.
+    #[inline(always)]
+    pub fn is_retry(&self) -> bool {
+        self.0.as_ref().is_some_and(|going| going.state.attempt() > 1)
     }
 }
 
@@ -48,15 +91,9 @@ pub enum Step<V, E> {
 }
 
 impl<P: Plan, C, K, O, B: Before, T> Driver<P, C, K, O, B, T> {
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn new(retry: Retry<P, C, K, O, B, T>) -> Self {
-        Self {
-            retry,
-            state: State::new(),
-            note: B::NOTHING,
-            cut: <P::Timing as Timing>::NOT_CUT,
-            events: Events::new(),
-        }
+        Self { retry, note: B::NOTHING, cut: <P::Timing as Timing>::NOT_CUT }
     }
 }
 
@@ -69,120 +106,241 @@ impl<P: Plan, C, K, O, T> Driver<P, C, K, O, Keep, T> {
 }
 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
-    #[inline]
-    fn started(&mut self, now: impl FnOnce(&T) -> Duration) {
-        let policy = self.retry.plan.policy();
-        if O::CLOCK || policy.within != u64::MAX {
-            let now = nanos::from(now(&self.retry.timer));
-            self.state = self.state.started(&policy, now);
-            self.retry.observe.started(now);
+    #[inline(always)]
+    fn started(&mut self, now: impl FnOnce(&T) -> Duration) -> Memory {
+        if !O::CLOCK && self.retry.plan.within() == u64::MAX {
+            return Memory(None);
         }
-    }
-
-    /// Whether the attempt that is due is not the first.
-    #[inline]
-    pub const fn is_retry(&self) -> bool {
-        self.state.attempt > 1
+        let now = nanos::from(now(&self.retry.timer));
+        self.retry.observe.started(now);
+        let state = State::new().started(self.retry.plan.within(), now);
+        Memory(Some(Going { state, ..Going::FRESH }))
     }
 
     /// The attempt that is due. The first one's time left is the deadline's, without a look at the clock.
     #[inline]
-    fn attempt_at(&self, now: impl FnOnce(&T) -> Duration) -> Attempt {
-        let within = self.retry.plan.policy().within;
-        let deadline = match self.state.attempt {
+    fn attempt_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Attempt {
+        let within = self.retry.plan.within();
+        let state = memory.state();
+        let deadline = match state.attempt() {
             _ if within == u64::MAX => u64::MAX,
             1 => within,
-            _ => self.state.left_nanos(nanos::from(now(&self.retry.timer))),
+            _ => state.left_nanos(nanos::from(now(&self.retry.timer))),
         };
         let left = deadline.min(self.retry.plan.limit());
-        Attempt { number: self.state.attempt, left: (left != u64::MAX).then(|| Duration::from_nanos(left)) }
+        Attempt { number: state.attempt(), left: (left != u64::MAX).then(|| Duration::from_nanos(left)) }
     }
 
     #[inline(always)]
-    fn settled<V, E>(&mut self, outcome: Result<V, E>, now: impl FnOnce(&T) -> Duration) -> Step<V, E>
+    fn settled<V, E>(
+        &mut self,
+        memory: &mut Memory,
+        outcome: Result<V, E>,
+        now: impl FnOnce(&T) -> Duration,
+    ) -> Step<V, E>
     where
         C: Classify<E>,
         K: Accept<V>,
         O: Observe<E>,
     {
-        let Retry { plan, classify, accept, observe, timer, .. } = &mut self.retry;
         let (verdict, error) = match &outcome {
-            Ok(value) => match accept.verdict(value) {
+            Ok(value) => match self.retry.accept.verdict(value) {
                 None => {
-                    let attempt = self.state.attempt;
-                    let told = Events::ON && attempt > 1;
-                    let policy = plan.policy();
-                    if O::CLOCK || told && policy.within != u64::MAX {
-                        let now = nanos::from(now(timer));
-                        observe.ended(StopReason::Succeeded, attempt, now);
-                        if told {
-                            let elapsed = elapsed(observe, self.state, &policy, now);
-                            self.events.ended(StopReason::Succeeded, attempt, elapsed);
-                        }
-                    } else if told {
-                        self.events.ended(StopReason::Succeeded, attempt, None);
+                    if memory.0.is_some() {
+                        self.recovered(memory, now);
                     }
                     return Step::Done(outcome);
                 }
                 Some(verdict) => (verdict, None),
             },
-            Err(error) => (P::Timing::corrected(&self.cut, classify.verdict(error)), Some(error)),
+            Err(error) => (P::Timing::corrected(&self.cut, self.retry.classify.verdict(error)), Some(error)),
         };
-        let policy = plan.policy();
-        let now = if O::CLOCK || policy.within != u64::MAX { nanos::from(now(timer)) } else { 0 };
-        let attempt = self.state.attempt;
-        let (random, listed) =
-            if verdict.transient { (policy.rule.random(plan.seed(), attempt), plan.listed()) } else { (0, Listed::No) };
-        let (state, next) = run::failed(policy, self.state, verdict, now, random, listed);
-        self.state = state;
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let within = plan.within();
+        let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
+        let listed = if verdict.transient { plan.listed() } else { Listed::No };
+        let (held, seed) = (plan.policy(), plan.seed());
+        let policy = held.borrow();
+        if O::IDLE {
+            let Some(wait) = unobserved(policy, memory, &verdict, now, seed, listed) else {
+                return Step::Done(outcome);
+            };
+            if Events::ON {
+                memory.retried(&verdict, wait, now);
+            }
+            self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
+            let wait = shortened(wait);
+            return if wait == 0 { Step::Again } else { Step::Wait(nanos::duration(wait)) };
+        }
+        let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
+        let attempt = state.attempt();
+        let decided = run::decide::<false>(policy, &mut state, &verdict, now, |n| jitter::drawn(seed, n), listed);
+        let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
         let failure = Failed { attempt, verdict, next, now, error };
         observe.failed(&failure);
-        if Events::ON {
-            self.events.failed(&failure, observe);
-        }
+        events.failed(&failure, observe);
         match next {
             Next::Stop(reason) => {
                 observe.ended(reason, attempt, now);
-                if Events::ON {
-                    self.events.ended(reason, attempt, elapsed(observe, state, &policy, now));
-                }
+                events.ended(reason, attempt, elapsed(observe, state, within, now));
                 Step::Done(outcome)
             }
             Next::Wait(wait) => {
-                self.note = B::note(Event::new(attempt, wait, verdict, None));
-                #[cfg(feature = "testing")]
-                let wait = crate::testing::shortened(wait);
+                memory.0 = Some(Going { state, events });
+                self.note = B::note(|| Event::new(attempt, wait, verdict, None));
+                let wait = nanos::duration(shortened(nanos::from(wait)));
                 if wait.is_zero() { Step::Again } else { Step::Wait(wait) }
             }
         }
     }
+
+    /// Tells the end of a run that succeeded, if it is one that somebody wants to be told of.
+    #[inline]
+    fn recovered(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
+        let Some(Going { state, events }) = memory.0.take() else { return };
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let (attempt, within) = (state.attempt(), plan.within());
+        let told = Events::ON && attempt > 1;
+        let timed = O::CLOCK || told && within != u64::MAX;
+        let now = if timed { nanos::from(now(timer)) } else { 0 };
+        observe.ended(StopReason::Succeeded, attempt, now);
+        if told {
+            let elapsed = elapsed(observe, state, within, now).filter(|_| timed);
+            events.ended(StopReason::Succeeded, attempt, elapsed);
+        }
+    }
+}
+
+/// All that follows a failure where nobody observes: the wait, in nanoseconds, or none.
+///
+/// Out of line, so that a door that succeeds keeps no register for it; and what it calls it calls last, so that it keeps
+/// none either.
+#[cold]
+#[inline(never)]
+fn unobserved(
+    policy: &Policy,
+    memory: &mut Memory,
+    verdict: &Verdict,
+    now: u64,
+    seed: Option<u64>,
+    listed: Listed,
+) -> Option<u64> {
+    let drawn = policy.rule.is_jittered() && (seed.is_some() || !jitter::is_ready());
+    if drawn || !run::is_usual(policy, verdict, listed) {
+        return unusual(policy, memory, verdict, now, seed, listed);
+    }
+    let going = memory.0.get_or_insert(Going::FRESH);
+    match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
+        Ok(wait) => Some(wait),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn unusual(
+    policy: &Policy,
+    memory: &mut Memory,
+    verdict: &Verdict,
+    now: u64,
+    seed: Option<u64>,
+    listed: Listed,
+) -> Option<u64> {
+    let going = memory.0.get_or_insert(Going::FRESH);
+    match run::decide::<false>(policy, &mut going.state, verdict, now, |n| jitter::drawn(seed, n), listed) {
+        Ok(wait) => Some(wait),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn gave_up(policy: &Policy, memory: &mut Memory, verdict: &Verdict, reason: StopReason, now: u64) -> Option<u64> {
+    let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
+    let attempt = state.attempt();
+    let failure = Failed::<Infallible> { attempt, verdict: *verdict, next: Next::Stop(reason), now, error: None };
+    events.failed(&failure, &());
+    events.ended(reason, attempt, elapsed(&(), state, policy.within, now));
+    None
+}
+
+/// The wait, under the guards of the test kit.
+#[inline(always)]
+fn shortened(wait: u64) -> u64 {
+    #[cfg(feature = "testing")]
+    let wait = crate::testing::shortened(wait);
+    wait
 }
 
 impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, C, K, O, B, T> {
     /// Begins the first attempt, and looks at the clock if anything asks for it.
     #[inline]
-    pub fn start_blocking(&mut self)
+    pub fn start_blocking(&mut self) -> Memory
     where
         P::Timing: Blocking,
     {
-        self.started(T::now);
+        self.started(T::now)
     }
 
     /// The attempt that is due.
     #[inline]
-    pub fn attempt_blocking(&self) -> Attempt {
-        self.attempt_at(T::now)
+    pub fn attempt_blocking(&self, memory: &Memory) -> Attempt {
+        self.attempt_at(memory, T::now)
     }
 
     /// Judges an outcome: what does the door do now?
     #[inline(always)]
-    pub fn settle_blocking<V, E>(&mut self, outcome: Result<V, E>) -> Step<V, E>
+    pub fn settle_blocking<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
     where
         C: Classify<E>,
         K: Accept<V>,
         O: Observe<E>,
     {
-        self.settled(outcome, T::now)
+        self.settled(memory, outcome, T::now)
+    }
+
+    /// Runs an operation: the first attempt here, all that follows a failure out of line.
+    ///
+    /// The attempt is a closure that is called in two places. In a loop here it would be called in one, but that loop's
+    /// registers would have to be saved for every first try.
+    #[inline(always)]
+    pub fn block<V, E>(mut self, mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
+    where
+        P::Timing: Blocking,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        let memory = self.start_blocking();
+        let outcome = attempt(&self, &memory);
+        match &outcome {
+            Ok(value) if O::IDLE && self.retry.accept.verdict(value).is_none() => outcome,
+            _ => self.persist(memory, outcome, attempt),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn persist<V, E>(
+        mut self,
+        mut memory: Memory,
+        mut outcome: Result<V, E>,
+        mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        loop {
+            match self.settle_blocking(&mut memory, outcome) {
+                Step::Done(outcome) => return outcome,
+                Step::Again => {}
+                Step::Wait(wait) => self.retry.timer.sleep(wait),
+            }
+            self.retry.before.call(self.note);
+            outcome = attempt(&self, &memory);
+        }
     }
 
     /// Waits, and calls the hook.
@@ -198,25 +356,25 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
 impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B, T> {
     /// Begins the first attempt, and looks at the clock if anything asks for it.
     #[inline]
-    pub fn start(&mut self) {
-        self.started(T::now);
+    pub fn start(&mut self) -> Memory {
+        self.started(T::now)
     }
 
     /// The attempt that is due.
     #[inline]
-    pub fn attempt(&self) -> Attempt {
-        self.attempt_at(T::now)
+    pub fn attempt(&self, memory: &Memory) -> Attempt {
+        self.attempt_at(memory, T::now)
     }
 
     /// Judges an outcome: what does the door do now?
     #[inline(always)]
-    pub fn settle<V, E>(&mut self, outcome: Result<V, E>) -> Step<V, E>
+    pub fn settle<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
     where
         C: Classify<E>,
         K: Accept<V>,
         O: Observe<E>,
     {
-        self.settled(outcome, T::now)
+        self.settled(memory, outcome, T::now)
     }
 
     /// The timer's sleep.
@@ -228,29 +386,29 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
     /// operation's own future.
     #[inline(always)]
-    pub fn guard<V, E, F>(&mut self, attempt: impl FnOnce() -> F) -> impl Future<Output = Result<V, E>>
+    pub fn guard<V, E, F>(&mut self, memory: &Memory, attempt: impl FnOnce() -> F) -> impl Future<Output = Result<V, E>>
     where
         P::Timing: Guard<E>,
         F: Future<Output = Result<V, E>>,
     {
         let Retry { plan, before, timer, .. } = &mut self.retry;
-        P::Timing::guard(&mut self.cut, plan.limit(), self.state, &*timer, before.lead(self.note, attempt))
+        P::Timing::guard(&mut self.cut, plan.limit(), memory.state(), &*timer, before.lead(self.note, attempt))
     }
 
     /// As `guard`, for a future that is made already but does nothing until it is polled.
     #[inline(always)]
-    pub fn guard_future<V, E, F>(&mut self, attempt: F) -> impl Future<Output = Result<V, E>>
+    pub fn guard_future<V, E, F>(&mut self, memory: &Memory, attempt: F) -> impl Future<Output = Result<V, E>>
     where
         P::Timing: Guard<E>,
         F: Future<Output = Result<V, E>>,
     {
-        self.guard(move || attempt)
+        self.guard(memory, move || attempt)
     }
 }
 
 /// How long the run took, if it looked at the clock when it started.
-fn elapsed(observe: &impl Observer, state: State, policy: &Policy, now: u64) -> Option<u64> {
-    observe.since().or(state.since(policy)).map(|since| now.saturating_sub(since))
+fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Option<u64> {
+    observe.since().or(state.since(within)).map(|since| now.saturating_sub(since))
 }
 
 /// How an attempt is bounded in time, for errors of type `E`.

@@ -37,6 +37,7 @@
 //! | `persevere.attempts` (histogram) | | attempts of each run that failed at least once |
 
 use crate::observe::{Failed, Observe};
+use crate::retryable::Verdict;
 use crate::run::StopReason;
 
 #[cfg(feature = "metrics")]
@@ -52,15 +53,10 @@ pub(crate) struct Events {
     trace: Option<std::boxed::Box<trace::Trace>>,
 }
 
-// With fewer features there is less to do with what comes in.
-#[cfg_attr(
-    not(all(feature = "tracing", feature = "metrics")),
-    allow(unused_variables, clippy::unused_self, clippy::needless_pass_by_ref_mut)
-)]
 impl Events {
     pub(crate) const ON: bool = cfg!(any(feature = "tracing", feature = "metrics"));
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn new() -> Self {
         Self {
             #[cfg(feature = "tracing")]
@@ -68,19 +64,36 @@ impl Events {
         }
     }
 
-    #[cold]
+    /// Tells a failure.
+    #[inline(always)]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
         #[cfg(feature = "tracing")]
-        self.trace.get_or_insert_with(Default::default).failed(failure, observe);
+        if trace::enabled() {
+            trace::failed(&mut self.trace, failure, observe);
+        }
         #[cfg(feature = "metrics")]
-        metrics::failed(failure);
+        metrics::failed(failure.verdict.fault, failure.wait().is_some());
     }
 
-    /// How long it took, in nanoseconds, is known only if the run looked at the clock.
-    #[cold]
-    pub(crate) fn ended(&mut self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+    /// Tells a failure after which the attempt with the number `due` will be made.
+    #[inline(always)]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    pub(crate) fn retried(&mut self, verdict: &Verdict, due: u32, wait: u64, now: u64) {
         #[cfg(feature = "tracing")]
-        if let Some(trace) = self.trace.take() {
+        if trace::enabled() {
+            trace::retried(&mut self.trace, verdict, due, wait, now);
+        }
+        #[cfg(feature = "metrics")]
+        metrics::failed(verdict.fault, true);
+    }
+
+    /// Tells the end. How long it took, in nanoseconds, is known only if the run looked at the clock.
+    #[inline]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    pub(crate) fn ended(self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+        #[cfg(feature = "tracing")]
+        if let Some(trace) = self.trace {
             trace.ended(reason, attempts, elapsed);
         }
         #[cfg(feature = "metrics")]
@@ -88,17 +101,30 @@ impl Events {
     }
 }
 
-/// A stop reason as a field or label has it: one word of a few.
+/// The stop reasons as a field or label has them: one word each.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-pub(crate) const fn word(reason: StopReason) -> &'static str {
+pub(crate) const WORDS: [&str; 8] = [
+    "succeeded",
+    "permanent",
+    "not_idempotent",
+    "body_not_replayable",
+    "exhausted",
+    "limit_reached",
+    "hint_too_long",
+    "deadline_exceeded",
+];
+
+/// The place of this reason's word among [`WORDS`].
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) const fn word_index(reason: StopReason) -> usize {
     match reason {
-        StopReason::Succeeded => "succeeded",
-        StopReason::Permanent => "permanent",
-        StopReason::NotIdempotent => "not_idempotent",
-        StopReason::BodyNotReplayable => "body_not_replayable",
-        StopReason::Exhausted => "exhausted",
-        StopReason::LimitReached(_) => "limit_reached",
-        StopReason::HintTooLong { .. } => "hint_too_long",
-        StopReason::DeadlineExceeded => "deadline_exceeded",
+        StopReason::Succeeded => 0,
+        StopReason::Permanent => 1,
+        StopReason::NotIdempotent => 2,
+        StopReason::BodyNotReplayable => 3,
+        StopReason::Exhausted => 4,
+        StopReason::LimitReached(_) => 5,
+        StopReason::HintTooLong { .. } => 6,
+        StopReason::DeadlineExceeded => 7,
     }
 }

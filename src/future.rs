@@ -95,11 +95,11 @@ where
     {
         let mut driver = Driver::new(self);
         async move {
-            driver.start();
+            let mut memory = driver.start();
             loop {
-                let outcome = driver.guard(&mut operation).await;
+                let outcome = driver.guard(&memory, &mut operation).await;
                 // Nothing of the outcome may live on in the future while it waits.
-                let wait = match driver.settle(outcome) {
+                let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
                     Step::Again => None,
                     Step::Wait(wait) => Some(wait),
@@ -133,12 +133,12 @@ where
     {
         let mut driver = Driver::new(self);
         async move {
-            driver.start();
+            let mut memory = driver.start();
             loop {
-                let attempt = driver.attempt();
-                let outcome = driver.guard(|| operation(attempt)).await;
+                let attempt = driver.attempt(&memory);
+                let outcome = driver.guard(&memory, || operation(attempt)).await;
                 // Nothing of the outcome may live on in the future while it waits.
-                let wait = match driver.settle(outcome) {
+                let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
                     Step::Again => None,
                     Step::Wait(wait) => Some(wait),

@@ -9,6 +9,8 @@ use crate::run::{Next, StopReason};
 /// Told of the start and the end. Times are nanoseconds on the run's clock, read only if `CLOCK` asks for it.
 #[doc(hidden)]
 pub trait Observer {
+    /// Whether it wants to know nothing at all.
+    const IDLE: bool = false;
     const CLOCK: bool = false;
 
     #[inline]
@@ -55,7 +57,9 @@ impl<E> Failed<'_, E> {
     }
 }
 
-impl Observer for () {}
+impl Observer for () {
+    const IDLE: bool = true;
+}
 
 impl<E> Observe<E> for () {
     #[inline]
@@ -63,6 +67,7 @@ impl<E> Observe<E> for () {
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    const IDLE: bool = A::IDLE && B::IDLE;
     const CLOCK: bool = A::CLOCK || B::CLOCK;
 
     #[inline]

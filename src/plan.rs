@@ -1,5 +1,6 @@
 //! Plans: a policy, and what may stand around it.
 
+use core::borrow::Borrow;
 use core::time::Duration;
 
 use crate::nanos;
@@ -14,7 +15,13 @@ pub trait Plan {
     /// [`Whole`] or [`Cut`].
     type Timing: Timing;
 
-    fn policy(&self) -> Policy;
+    /// The policy or, where the plan has it by reference, that.
+    type Held: Borrow<Policy>;
+
+    fn policy(&self) -> Self::Held;
+
+    /// The policy's deadline, in nanoseconds; `u64::MAX` for none.
+    fn within(&self) -> u64;
 
     #[inline]
     fn seed(&self) -> Option<u64> {
@@ -85,33 +92,66 @@ impl Blocking for Whole {}
 
 impl Plan for Policy {
     type Timing = Whole;
+    type Held = Self;
 
-    #[inline]
-    fn policy(&self) -> Policy {
+    #[inline(always)]
+    fn policy(&self) -> Self {
         *self
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.within
     }
 }
 
-impl<P: Plan> Plan for &P {
-    type Timing = P::Timing;
+impl Plan for &Policy {
+    type Timing = Whole;
+    type Held = Self;
 
-    #[inline]
-    fn policy(&self) -> Policy {
-        (**self).policy()
+    #[inline(always)]
+    fn policy(&self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.within
+    }
+}
+
+impl<'a> Plan for &'a Timed<Policy> {
+    type Timing = Cut;
+    type Held = &'a Policy;
+
+    #[inline(always)]
+    fn policy(&self) -> &'a Policy {
+        &self.plan
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.plan.within
     }
 
     #[inline]
     fn limit(&self) -> u64 {
-        (**self).limit()
+        self.limit
     }
 }
 
 impl<P: Plan> Plan for Timed<P> {
     type Timing = Cut;
+    type Held = P::Held;
 
     #[inline]
-    fn policy(&self) -> Policy {
+    fn policy(&self) -> P::Held {
         self.plan.policy()
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
     }
 
     #[inline]
@@ -139,10 +179,16 @@ pub struct Seeded<P> {
 
 impl<P: Plan> Plan for Seeded<P> {
     type Timing = P::Timing;
+    type Held = P::Held;
 
     #[inline]
-    fn policy(&self) -> Policy {
+    fn policy(&self) -> P::Held {
         self.plan.policy()
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
     }
 
     #[inline]
@@ -170,11 +216,17 @@ pub struct Waits<P, I> {
 
 impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     type Timing = P::Timing;
+    type Held = Policy;
 
     fn policy(&self) -> Policy {
-        let policy = self.plan.policy();
+        let policy = *self.plan.policy().borrow();
         // The length replaces `total`; a list that can't tell it ends by itself or by `total`.
         if self.waits.size_hint().1.is_some() { policy.forever() } else { policy }
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
     }
 
     #[inline]

@@ -52,6 +52,7 @@ pub struct Policy {
 pub(crate) const LIMITS: usize = 5;
 pub(crate) const UNLIMITED: u32 = u32::MAX;
 const UNSET: u16 = u16::MAX;
+pub(crate) const UNSET_LIMITS: [u16; LIMITS] = [UNSET; LIMITS];
 
 /// Says what to do with a hint above [`hint_max`](Policy::hint_max), or with hints at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -76,7 +77,7 @@ impl Policy {
             within: u64::MAX,
             hint_max: 120_000_000_000,
             total: 3,
-            limits: [UNSET; LIMITS],
+            limits: UNSET_LIMITS,
             hints: Hints::GiveUp,
             idempotent: true,
         }
@@ -124,7 +125,7 @@ impl Policy {
     /// Sets what each wait is multiplied by; 2 unless set. See [`Backoff::factor`].
     #[inline]
     pub const fn factor(mut self, factor: f64) -> Self {
-        self.rule.factor = factor as f32;
+        self.rule = self.rule.with_factor(factor);
         self
     }
 

@@ -129,6 +129,16 @@ impl Report {
         Timeline::new(self)
     }
 
+    /// Forgets an earlier run. The failures it kept stay where they are, unread: they are most of a report.
+    const fn clear(&mut self) {
+        self.started = 0;
+        self.ended = 0;
+        self.waited = 0;
+        self.attempts = 0;
+        self.failed = 0;
+        self.stop = None;
+    }
+
     fn keep(&mut self, failure: Failure) {
         let failed = self.failed as usize;
         match self.first.get_mut(failed) {
@@ -265,7 +275,7 @@ pub struct Reporting<'a, D> {
 
 impl<'a, D> Reporting<'a, D> {
     pub(crate) fn new(report: &'a mut Report, describe: D) -> Self {
-        *report = Report::new();
+        report.clear();
         Self { report, describe, begun: 0 }
     }
 }
@@ -274,7 +284,9 @@ impl<D> Observer for Reporting<'_, D> {
     const CLOCK: bool = true;
 
     fn started(&mut self, now: u64) {
-        *self.report = Report { started: now, ended: now, attempts: 1, ..Report::new() };
+        self.report.started = now;
+        self.report.ended = now;
+        self.report.attempts = 1;
         self.begun = now;
     }
 

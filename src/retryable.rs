@@ -65,16 +65,10 @@ pub enum Fault {
 }
 
 impl Fault {
+    pub(crate) const NAMES: [&str; 7] = ["connect", "timeout", "read", "status", "throttle", "redirect", "other"];
+
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Read => "read",
-            Self::Status => "status",
-            Self::Throttle => "throttle",
-            Self::Redirect => "redirect",
-            Self::Other => "other",
-        }
+        Self::NAMES[self as usize]
     }
 }
 

@@ -1,12 +1,13 @@
 //! The decision core. No clock, no randomness, no waiting: they come in as arguments, so each rule is tested alone.
 
 use core::fmt;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::backoff::Coarse;
+use crate::backoff::{Coarse, Growth};
 use crate::jitter;
 use crate::nanos::{self, Seconds};
-use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, slot};
+use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, UNSET_LIMITS, slot};
 use crate::retryable::{Fault, Reached, Verdict};
 
 /// Decides, failure by failure, whether to wait or to stop.
@@ -35,21 +36,21 @@ impl Run {
     ///
     /// The time is that since any fixed moment, on a clock that never goes back.
     pub const fn new(policy: Policy, now: Duration) -> Self {
-        Self { policy, state: State::new().started(&policy, nanos::from(now)) }
+        Self { policy, state: State::new().started(policy.within, nanos::from(now)) }
     }
 
     /// Decides what follows a failure at `now`.
     ///
     /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
     pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
-        let (state, next) = failed(self.policy, self.state, verdict, nanos::from(now), random, Listed::No);
-        self.state = state;
-        next
+        let Self { policy, state } = self;
+        let decided = decide::<false>(policy, state, &verdict, nanos::from(now), |_| random, Listed::No);
+        decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)))
     }
 
     /// Tells the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
     pub const fn attempt(&self) -> u32 {
-        self.state.attempt
+        self.state.attempt()
     }
 
     /// Tells what is left of the deadline at `now`; `None` if there is no deadline.
@@ -108,13 +109,15 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// What a run remembers between attempts. Small and `Copy`, since it goes into the core and comes back by value.
+/// What a run remembers between attempts. Small and `Copy`: an async door hands it out and takes it back by value,
+/// since a pointer to it would keep the operation's whole future in memory.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct State {
     /// When the deadline is over, on the run's clock; `u64::MAX` for none.
     end: u64,
-    pub(crate) attempt: u32,
+    /// Never zero, so that a state that is not there yet takes no room.
+    attempt: NonZeroU32,
     failures: [u16; LIMITS],
     previous: Coarse,
 }
@@ -122,18 +125,23 @@ pub struct State {
 impl State {
     #[inline]
     pub(crate) const fn new() -> Self {
-        Self { end: u64::MAX, attempt: 1, failures: [0; LIMITS], previous: Coarse(0) }
+        Self { end: u64::MAX, attempt: NonZeroU32::MIN, failures: [0; LIMITS], previous: Coarse(0) }
     }
 
     #[inline]
-    pub(crate) const fn started(mut self, policy: &Policy, now: u64) -> Self {
-        self.end = now.saturating_add(policy.within);
+    pub(crate) const fn started(mut self, within: u64, now: u64) -> Self {
+        self.end = now.saturating_add(within);
         self
     }
 
+    #[inline]
+    pub(crate) const fn attempt(&self) -> u32 {
+        self.attempt.get()
+    }
+
     /// When the run started, if a deadline keeps that.
-    pub(crate) const fn since(&self, policy: &Policy) -> Option<u64> {
-        if self.end == u64::MAX { None } else { Some(self.end.saturating_sub(policy.within)) }
+    pub(crate) const fn since(&self, within: u64) -> Option<u64> {
+        if self.end == u64::MAX { None } else { Some(self.end.saturating_sub(within)) }
     }
 
     pub(crate) const fn left(&self, now: u64) -> Option<Duration> {
@@ -156,34 +164,28 @@ pub enum Listed {
     Ended,
 }
 
-/// The one place that decides. By value in and out: a pointer to the state would keep the whole future in memory.
-#[cold]
-#[inline(never)]
-pub(crate) fn failed(
-    policy: Policy,
-    mut state: State,
-    verdict: Verdict,
-    now: u64,
-    random: u64,
-    listed: Listed,
-) -> (State, Next) {
-    match decide(&policy, &mut state, verdict, now, random, listed) {
-        Ok(wait) => {
-            state.attempt = state.attempt.saturating_add(1);
-            (state, Next::Wait(nanos::duration(wait)))
-        }
-        Err(reason) => (state, Next::Stop(reason)),
-    }
+/// Whether nothing but a doubling backoff has a say in the wait after this failure, as in most runs.
+#[inline(always)]
+pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict, listed: Listed) -> bool {
+    policy.rule.growth == Growth::Doubling
+        && verdict.hint_nanos() == 0
+        && matches!(listed, Listed::No)
+        && policy.limits == UNSET_LIMITS
 }
 
-fn decide(
+/// The one place that decides: how long to wait, in nanoseconds, or why to stop.
+///
+/// Compiled twice: with `USUAL`, which takes [`is_usual`] for granted, it calls nothing, and so saves no register.
+#[inline(always)]
+pub(crate) fn decide<const USUAL: bool>(
     policy: &Policy,
     state: &mut State,
-    verdict: Verdict,
+    verdict: &Verdict,
     now: u64,
-    random: u64,
+    random: impl FnOnce(u32) -> u64,
     listed: Listed,
 ) -> Result<u64, StopReason> {
+    let attempt = state.attempt();
     if !verdict.transient {
         return Err(StopReason::Permanent);
     }
@@ -193,34 +195,42 @@ fn decide(
     if !verdict.repeatable {
         return Err(StopReason::BodyNotReplayable);
     }
-    if policy.total != UNLIMITED && state.attempt > policy.total {
+    if policy.total != UNLIMITED && attempt > policy.total {
         return Err(StopReason::Exhausted);
     }
-    let failures = &mut state.failures[slot(verdict.fault)];
-    if policy.own_limit(verdict.fault).is_some_and(|limit| *failures >= limit) {
-        return Err(StopReason::LimitReached(verdict.fault));
-    }
-    *failures = failures.saturating_add(1);
-
-    let backoff = match listed {
-        Listed::Wait(wait) => wait,
-        Listed::Ended => return Err(StopReason::Exhausted),
-        Listed::No if state.attempt == 1 && verdict.fault == Fault::Throttle => policy.rule.throttled(random),
-        Listed::No => {
-            let (wait, previous) = policy.rule.wait(state.attempt, state.previous, random);
-            state.previous = previous;
-            wait
+    if !USUAL && policy.limits != UNSET_LIMITS {
+        let failures = &mut state.failures[slot(verdict.fault)];
+        if policy.own_limit(verdict.fault).is_some_and(|limit| *failures >= limit) {
+            return Err(StopReason::LimitReached(verdict.fault));
         }
+        *failures = failures.saturating_add(1);
+    }
+
+    let rule = &policy.rule;
+    let random = if rule.is_jittered() { random(attempt) } else { 0 };
+    let mut wait = match listed {
+        Listed::Wait(wait) if !USUAL => wait,
+        Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
+        _ if attempt == 1 && verdict.fault == Fault::Throttle => rule.throttled(random),
+        _ => rule.wait::<USUAL>(attempt, &mut state.previous, random),
     };
-    let left = state.left_nanos(now);
-    let wait = backoff.max(hinted(policy, verdict.hint_nanos(), left, random)?);
-    if wait > left || state.end < now { Err(StopReason::DeadlineExceeded) } else { Ok(wait) }
+    let hint = verdict.hint_nanos();
+    if !USUAL && hint != 0 {
+        wait = wait.max(hinted(policy, hint, state.left_nanos(now), random)?);
+    }
+    if state.end != u64::MAX && (state.end < now || wait > state.end - now) {
+        return Err(StopReason::DeadlineExceeded);
+    }
+    state.attempt = state.attempt.saturating_add(1);
+    Ok(wait)
 }
 
 /// The least wait that the server's hint asks for, with up to a fifth on top, so that a thousand clients that were
 /// told the same do not come back together.
+#[cold]
+#[inline(never)]
 fn hinted(policy: &Policy, hint: u64, left: u64, random: u64) -> Result<u64, StopReason> {
-    if hint == 0 || policy.hints == Hints::Ignore {
+    if policy.hints == Hints::Ignore {
         return Ok(0);
     }
     if hint > policy.hint_max && policy.hints == Hints::GiveUp {

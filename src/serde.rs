@@ -54,7 +54,7 @@ impl From<Policy> for Form {
         Self {
             total: if policy.total == UNLIMITED { Total::Word(Forever::Forever) } else { Total::Retries(policy.total) },
             growth: match rule.growth {
-                Growth::Exponential => GrowthName::Exponential,
+                Growth::Doubling | Growth::Exponential => GrowthName::Exponential,
                 Growth::Constant => GrowthName::Constant,
                 Growth::Linear => GrowthName::Linear,
                 Growth::Fibonacci => GrowthName::Fibonacci,
@@ -118,6 +118,8 @@ impl From<Form> for Policy {
             GrowthName::Linear => Growth::Linear,
             GrowthName::Fibonacci => Growth::Fibonacci,
         };
+        // The factor again, now that it is known what it belongs to.
+        policy = policy.factor(form.factor);
         policy.within = form.within.map_or(u64::MAX, |within| within.0);
         policy.limits =
             [form.connect, form.read, form.status, form.redirect, form.other].map(|own| own.unwrap_or(u16::MAX));

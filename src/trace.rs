@@ -1,17 +1,19 @@
 //! The events of a run, for `tracing`.
 
+use core::convert::Infallible;
 use core::fmt;
+use std::boxed::Box;
 
 use tracing::field::Empty;
 use tracing::{Span, info, info_span, warn};
 
-use crate::events::word;
+use crate::events::{WORDS, word_index};
 use crate::line::Line;
 use crate::nanos;
 use crate::observe::{Failed, Observe, Observer};
 use crate::report::{Describe, Described};
-use crate::retryable::Fault;
-use crate::run::StopReason;
+use crate::retryable::{Fault, Verdict};
+use crate::run::{Next, StopReason};
 
 /// A run's span, from its first failure on.
 #[derive(Debug)]
@@ -34,8 +36,29 @@ impl Default for Trace {
     }
 }
 
+/// Whether anybody may listen: one load, where nobody does.
+#[inline(always)]
+pub(crate) fn enabled() -> bool {
+    tracing::level_enabled!(tracing::Level::INFO)
+}
+
+/// Tells a failure, and opens the span if it is the first.
+#[cold]
+#[inline(never)]
+pub(crate) fn failed<E, O: Observe<E>>(trace: &mut Option<Box<Trace>>, failure: &Failed<'_, E>, observe: &O) {
+    trace.get_or_insert_default().failed(failure, observe);
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn retried(trace: &mut Option<Box<Trace>>, verdict: &Verdict, due: u32, wait: u64, now: u64) {
+    let next = Next::Wait(nanos::duration(wait));
+    let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, error: None };
+    failed(trace, &failure, &());
+}
+
 impl Trace {
-    pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
+    fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
         self.fault = failure.verdict.fault;
         if !tracing::enabled!(target: "persevere", tracing::Level::INFO) {
             return;
@@ -57,10 +80,11 @@ impl Trace {
         );
     }
 
+    #[cold]
     pub(crate) fn ended(&self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
         let Self { span, fault } = self;
         let elapsed = elapsed.map(|elapsed| nanos::duration(elapsed).as_secs_f64());
-        let reason_word = word(reason);
+        let reason_word = WORDS[word_index(reason)];
         span.record("retry.attempts", attempts).record("retry.stop_reason", reason_word);
         if reason != StopReason::Succeeded {
             span.record("error.type", fault.name());

@@ -11,11 +11,11 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
             .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))
             .keep_event()
     );
-    run.start();
+    let mut memory = run.start();
     loop {
         let last = run.event();
         let outcome = run
-            .guard_future(async {
+            .guard_future(&memory, async {
                 if let ::persevere::__private::Option::Some(never) = of.never() {
                     return never;
                 }
@@ -26,7 +26,7 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
                 conn.query(sql).await
             })
             .await;
-        let wait = match run.settle(outcome) {
+        let wait = match run.settle(&mut memory, outcome) {
             ::persevere::__private::Step::Done(outcome) => break outcome,
             ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
             ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),

@@ -14,9 +14,9 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
     let mut run = ::persevere::__private::drive(
         ::persevere::__private::IntoRetry::into_retry(&__POLICY).when(of.when(|error| error.is_busy()))
     );
-    run.start_blocking();
+    let mut memory = run.start_blocking();
     loop {
-        let attempt = run.attempt_blocking();
+        let attempt = run.attempt_blocking(&memory);
         let outcome = {
             let mut name = ::persevere::__private::clone_mut(&mut name);
             of.attempt(|| {
@@ -24,7 +24,7 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
                 server.get(name, attempt.left())
             })
         };
-        match run.settle_blocking(outcome) {
+        match run.settle_blocking(&mut memory, outcome) {
             ::persevere::__private::Step::Done(outcome) => break outcome,
             ::persevere::__private::Step::Again => run.wait_blocking(::persevere::__private::Duration::ZERO),
             ::persevere::__private::Step::Wait(wait) => run.wait_blocking(wait),

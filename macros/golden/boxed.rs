@@ -37,10 +37,10 @@ where
         let key = key;
         let of = ::persevere::__private::of::<Result<Value, Error>>();
         let mut run = ::persevere::__private::drive(POLICY);
-        run.start();
+        let mut memory = run.start();
         loop {
             let outcome = run
-                .guard_future(async {
+                .guard_future(&memory, async {
                     if let ::persevere::__private::Option::Some(never) = of.never() {
                         return never;
                     }
@@ -49,7 +49,7 @@ where
                     __ret
                 })
                 .await;
-            let wait = match run.settle(outcome) {
+            let wait = match run.settle(&mut memory, outcome) {
                 ::persevere::__private::Step::Done(outcome) => break outcome,
                 ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
                 ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),

@@ -30,61 +30,49 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     let Item { shape, result, body, .. } = item;
     let krate = &args.krate;
     let private = quoted!(#krate::__private);
-    let policy = policy(args, &private);
+    let (policy, made) = policy(args, &private);
     let clones: TokenStream = args.clones.iter().map(|name| clone(name, item, &private)).collect();
     let (asked, before) = before(args.before.as_ref(), &private);
-    let (start, number, operation, step) = if let Shape::Blocking = shape {
-        let operation = braced(quote!(#before #body));
-        (
-            quoted!(start_blocking),
-            quoted!(attempt_blocking),
-            quoted!(of.attempt(|| #operation)),
-            quoted! {
-                match run.settle_blocking(outcome) {
-                    #private::Step::Done(outcome) => break outcome,
-                    #private::Step::Again => run.wait_blocking(#private::Duration::ZERO),
-                    #private::Step::Wait(wait) => run.wait_blocking(wait),
-                }
-            },
-        )
-    } else {
-        // The `return` is never taken: it gives the block its type.
-        let operation = braced(quoted! {
-            if let #private::Option::Some(never) = of.never() {
-                return never;
-            }
-            #before #body
-        });
-        (
-            quoted!(start),
-            quoted!(attempt),
-            quoted!(run.guard_future(async #operation).await),
-            // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
-            quoted! {
-                let wait = match run.settle(outcome) {
-                    #private::Step::Done(outcome) => break outcome,
-                    #private::Step::Again => #private::Option::None,
-                    #private::Step::Wait(wait) => #private::Option::Some(wait),
-                };
-                match wait {
-                    #private::Option::None => #private::Yield::default().await,
-                    #private::Option::Some(wait) => run.sleep(wait).await,
-                }
-            },
-        )
-    };
-    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.#number();));
+    if let Shape::Blocking = shape {
+        let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt_blocking(memory);));
+        let operation = braced(quoted!(#attempt #asked #clones #before #body));
+        return quoted! {
+            let of = #private::of::<#result>();
+            #policy
+            of.block(#made, |run, memory| #operation)
+        };
+    }
+    // The `return` is never taken: it gives the block its type.
+    let operation = braced(quoted! {
+        if let #private::Option::Some(never) = of.never() {
+            return never;
+        }
+        #before #body
+    });
+    let operation = quoted!(run.guard_future(memory, async #operation).await);
+    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(memory);));
     // A block of its own: the clones are gone before the wait.
     let outcome = if clones.is_empty() { operation } else { braced(quote!(#clones #operation)).into() };
+    // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
     quoted! {
         let of = #private::of::<#result>();
         #policy
-        run.#start();
+        let mut run = #made;
+        let mut memory = run.start();
         loop {
+            let memory = &mut memory;
             #attempt
             #asked
             let outcome = #outcome;
-            #step
+            let wait = match run.settle(memory, outcome) {
+                #private::Step::Done(outcome) => break outcome,
+                #private::Step::Again => #private::Option::None,
+                #private::Step::Wait(wait) => #private::Option::Some(wait),
+            };
+            match wait {
+                #private::Option::None => #private::Yield::default().await,
+                #private::Option::Some(wait) => run.sleep(wait).await,
+            }
         }
     }
 }
@@ -95,7 +83,7 @@ fn before(hook: Option<&Before>, private: &TokenStream) -> (TokenStream, TokenSt
         None => (TokenStream::new(), TokenStream::new()),
         Some(Before { event: None, block }) => {
             let block = braced(block);
-            (quoted!(let retry = run.is_retry();), quoted!(if retry #block))
+            (quoted!(let retry = memory.is_retry();), quoted!(if retry #block))
         }
         Some(Before { event: Some(pattern), block }) => {
             let block = braced(quoted!(let #pattern = event; #block));
@@ -114,8 +102,8 @@ fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The statement that makes the run. Literals are checked in a `const`, and the run borrows it.
-fn policy(args: &Args, private: &TokenStream) -> TokenStream {
+/// What makes the run, and a statement before it: literals are checked in a `const`, and the run borrows that.
+fn policy(args: &Args, private: &TokenStream) -> (TokenStream, TokenStream) {
     let Args { policy, fixed, computed, timeout, prepared, .. } = args;
     let mut literal = TokenStream::new();
     let (base, rest) = match policy {
@@ -138,11 +126,12 @@ fn policy(args: &Args, private: &TokenStream) -> TokenStream {
     let keeps = args.before.as_ref().is_some_and(|hook| hook.event.is_some());
     let keep = keeps.then(|| quoted!(.keep_event()));
     let rest: Vec<_> = rest.into_iter().chain(prepared).map(ToTokens::to_token_stream).chain(keep).collect();
-    if rest.is_empty() {
-        quoted!(#literal let mut run = #private::drive(#base);)
+    let made = if rest.is_empty() {
+        quoted!(#private::drive(#base))
     } else {
-        quoted!(#literal let mut run = #private::drive(#private::IntoRetry::into_retry(#base) #(#rest)*);)
-    }
+        quoted!(#private::drive(#private::IntoRetry::into_retry(#base) #(#rest)*))
+    };
+    (literal, made)
 }
 
 impl ToTokens for Call {

@@ -85,10 +85,10 @@ mod tokens;
 ///     let of = __private::of::<io::Result<String>>();
 ///     const __POLICY: Policy = Policy::new().total(3).checked();
 ///     let mut run = __private::drive(&__POLICY);
-///     run.start_blocking();
+///     let mut memory = run.start_blocking();
 ///     loop {
 ///         let outcome = of.attempt(|| { std::fs::read_to_string(path) });
-///         match run.settle_blocking(outcome) {
+///         match run.settle_blocking(&mut memory, outcome) {
 ///             Step::Done(outcome) => break outcome,
 ///             Step::Again => run.wait_blocking(Duration::ZERO),
 ///             Step::Wait(wait) => run.wait_blocking(wait),

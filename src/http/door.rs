@@ -18,9 +18,14 @@ pub(super) struct ForRequest<P> {
 
 impl<P: Plan> Plan for ForRequest<P> {
     type Timing = Whole;
+    type Held = Policy;
 
     fn policy(&self) -> Policy {
         self.policy
+    }
+
+    fn within(&self) -> u64 {
+        self.policy.within
     }
 
     fn seed(&self) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! Doors for reqwest, async and blocking.
 
+use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, Ready, poll_fn, ready};
@@ -350,15 +351,15 @@ where
             let (client, built) = builder.build_split();
             let built = built?;
             let (policy, rules, counted) =
-                rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
+                rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
             let cuts = retry.plan.limit() != u64::MAX;
             let mut hops = Hops::new(counted, built.url());
             let (template, fate) = (Template::new(built), Fate::default());
             let mut driver = Driver::new(prepare(retry, policy, &fate));
-            driver.start();
+            let mut memory = driver.start();
             loop {
                 hops.begin();
-                let limit = if cuts { driver.attempt().left() } else { None };
+                let limit = if cuts { driver.attempt(&memory).left() } else { None };
                 let request = template.request(limit);
                 // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
                 let own = client.clone();
@@ -367,11 +368,11 @@ where
                     let verdict = rules.verdict(response.status(), response.headers());
                     Ok((read(response, verdict.is_none()).await?, verdict))
                 };
-                let outcome: Result<_, Error> = driver.guard(attempt).await;
+                let outcome: Result<_, Error> = driver.guard(&memory, attempt).await;
                 fate.spent.store(template.is_spent(), Relaxed);
                 let wait = match outcome {
                     Ok((value, verdict)) => {
-                        let wait = match driver.settle(Ok::<_, Error>(Answer((), verdict))) {
+                        let wait = match driver.settle(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
                             Step::Done(_) => return Ok(value),
                             Step::Again => None,
                             Step::Wait(wait) => Some(wait),
@@ -381,7 +382,7 @@ where
                     }
                     Err(error) => {
                         fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                        match driver.settle(Err::<Answer<Infallible>, _>(error)) {
+                        match driver.settle(&mut memory, Err::<Answer<Infallible>, _>(error)) {
                             Step::Done(Err(error)) => return Err(error),
                             Step::Done(Ok(Answer(never, _))) => match never {},
                             Step::Again => None,
@@ -490,18 +491,18 @@ where
         let (client, built) = builder.build_split();
         let mut built = built?;
         let (policy, rules, counted) =
-            rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
+            rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
         let mut hops = Hops::new(counted, built.url());
         let fate = Fate::default();
         let mut driver = Driver::new(prepare(retry, policy, &fate));
-        driver.start_blocking();
+        let mut memory = driver.start_blocking();
         // A body that can't be cloned goes with the first attempt.
         let mut stream = if built.try_clone().is_none() { built.body_mut().take() } else { None };
         fate.spent.store(stream.is_some(), Relaxed);
         loop {
             hops.begin();
-            let limit = if cuts { driver.attempt_blocking().left() } else { None };
+            let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
             let mut attempt = || {
                 let mut request = again!(blocking::Request, &built);
                 if let Some(stream) = stream.take() {
@@ -514,7 +515,7 @@ where
             };
             let wait = match attempt() {
                 Ok((value, verdict)) => {
-                    let wait = match driver.settle_blocking(Ok::<_, Error>(Answer((), verdict))) {
+                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
                         Step::Done(_) => return Ok(value),
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
@@ -524,7 +525,7 @@ where
                 }
                 Err(error) => {
                     fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                    match driver.settle_blocking(Err::<Answer<Infallible>, _>(error)) {
+                    match driver.settle_blocking(&mut memory, Err::<Answer<Infallible>, _>(error)) {
                         Step::Done(Err(error)) => return Err(error),
                         Step::Done(Ok(Answer(never, _))) => match never {},
                         Step::Again => Duration::ZERO,

@@ -1,5 +1,6 @@
 //! A door for ureq.
 
+use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -254,7 +255,7 @@ where
         let Self { agent, builder, body, retry, rules } = self;
         let mut built = builder.body(())?;
         let url = built.uri().to_string();
-        let (policy, rules, _) = rules.of(retry.plan.policy(), built.method(), built.headers(), &url);
+        let (policy, rules, _) = rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), &url);
         if !body.is_empty() && !built.headers().contains_key(CONTENT_LENGTH) {
             built.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
@@ -262,9 +263,9 @@ where
         let cuts = retry.plan.limit() != u64::MAX;
         let fate = Fate::default();
         let mut driver = Driver::new(prepare(retry, policy, &fate));
-        driver.start_blocking();
+        let mut memory = driver.start_blocking();
         loop {
-            let limit = if cuts { driver.attempt_blocking().left() } else { None };
+            let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
             let touched = AtomicBool::new(false);
             let attempt = || {
                 let response = send(&agent, &built, &body, &touched, limit)?;
@@ -281,7 +282,7 @@ where
             };
             let wait = match attempt() {
                 Ok((value, verdict, error)) => {
-                    let wait = match driver.settle_blocking(Ok::<_, Error>(Answer((), verdict))) {
+                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
                         Step::Done(_) => return error.map_or(Ok(value), |status| Err(Error::StatusCode(status))),
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
@@ -292,7 +293,7 @@ where
                 Err(error) => {
                     let unsent = !body.is_empty() && !touched.load(Relaxed);
                     fate.redirected.store(agent.config().max_redirects() > 0 && !unsent, Relaxed);
-                    match driver.settle_blocking(Err::<Answer<Infallible>, _>(error)) {
+                    match driver.settle_blocking(&mut memory, Err::<Answer<Infallible>, _>(error)) {
                         Step::Done(Err(error)) => return Err(error),
                         Step::Done(Ok(Answer(never, _))) => match never {},
                         Step::Again => Duration::ZERO,

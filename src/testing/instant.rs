@@ -3,8 +3,11 @@
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::time::Duration;
 use std::vec::Vec;
+
+use crate::nanos;
 
 /// Makes every wait before a retry take no time, on this thread, for as long as the guard lives.
 ///
@@ -58,6 +61,7 @@ pub fn instant() -> Waits {
 /// ```
 pub fn capped(cap: Duration) -> Waits {
     let id = NEXT.with(|next| next.replace(next.get() + 1));
+    GUARDED.fetch_add(1, Relaxed);
     GUARDS.with(|guards| guards.borrow_mut().push(Guard { id, cap, due: Vec::new() }));
     Waits { id, thread: PhantomData }
 }
@@ -88,6 +92,7 @@ impl fmt::Debug for Waits {
 
 impl Drop for Waits {
     fn drop(&mut self) {
+        GUARDED.fetch_sub(1, Relaxed);
         // At the thread's end the list may be gone already, and the guard with it.
         let _ = GUARDS.try_with(|guards| guards.borrow_mut().retain(|guard| guard.id != self.id));
     }
@@ -99,16 +104,31 @@ struct Guard {
     due: Vec<Duration>,
 }
 
+/// How many guards there are, on all threads: without one a wait costs one load.
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
 std::thread_local! {
     static GUARDS: RefCell<Vec<Guard>> = const { RefCell::new(Vec::new()) };
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What this wait is under the guards of this thread. Asked only where a wait is about to be taken.
-pub(crate) fn shortened(wait: Duration) -> Duration {
-    if wait.is_zero() {
-        return wait;
+#[inline]
+pub(crate) fn shortened(nanos: u64) -> u64 {
+    // Another thread's guards are no matter here, and this thread sees its own.
+    if GUARDED.load(Relaxed) == 0 { nanos } else { capped_here(nanos) }
+}
+
+#[cold]
+fn capped_here(nanos: u64) -> u64 {
+    if nanos == 0 {
+        return 0;
     }
+    let wait = nanos::duration(nanos);
+    nanos::from(least(wait))
+}
+
+fn least(wait: Duration) -> Duration {
     GUARDS
         .try_with(|guards| {
             guards.borrow_mut().iter_mut().fold(wait, |least, guard| {
