@@ -12,6 +12,8 @@ mod backoff;
 mod bang;
 mod before;
 mod blocking;
+#[cfg(target_has_atomic = "64")]
+mod budget;
 mod classify;
 mod driver;
 mod event;
@@ -34,6 +36,8 @@ mod retryable;
 mod run;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(target_has_atomic = "64")]
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timed;
@@ -44,6 +48,10 @@ mod trace;
 
 pub use crate::backoff::Backoff;
 pub use crate::blocking::retry;
+#[cfg(target_has_atomic = "64")]
+pub use crate::budget::Budget;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use crate::budget::Budgets;
 pub use crate::event::{Attempt, Event};
 pub use crate::future::retry_async;
 pub use crate::jitter::Jitter;

@@ -7,6 +7,8 @@ mod derive;
 
 #[cfg(feature = "jitter")]
 mod backoff;
+#[cfg(feature = "std")]
+mod budget;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod cancel;
 #[cfg(feature = "std")]
