@@ -218,7 +218,9 @@ impl Budget {
         if self.retry == 0 {
             return f64::INFINITY;
         }
-        (self.size - self.spent.load(Relaxed)) as f64 / self.retry as f64
+        let left = self.size - self.spent.load(Relaxed);
+        // Whole ones apart: the parts of large budgets are more than an `f64` can count.
+        (left / self.retry) as f64 + (left % self.retry) as f64 / self.retry as f64
     }
 
     /// Whether it can't be told from a new one.
@@ -263,7 +265,7 @@ impl fmt::Debug for Budget {
                 shown.field("size", &self.size).field("retry", &self.retry).field("throttled", &self.throttled)
             }
         };
-        shown.field("tokens", &self.tokens()).finish()
+        shown.field("tokens", &self.tokens()).finish_non_exhaustive()
     }
 }
 
@@ -271,7 +273,7 @@ impl fmt::Debug for Budget {
 const DENOMINATOR: u128 = 1 << 31;
 
 /// The simplest fraction that this number stands for, by its continued fraction: (parts a success, parts a retry).
-const fn fraction(ratio: f64) -> (u64, u64) {
+pub(crate) const fn fraction(ratio: f64) -> (u64, u64) {
     if ratio.is_nan() || ratio <= 0.0 {
         return (0, 1);
     }

@@ -2,7 +2,7 @@
 
 #[cfg(not(persevere_loom))]
 pub(crate) use core::sync::atomic::AtomicU64;
-pub(crate) use core::sync::atomic::Ordering::Relaxed;
+pub(crate) use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 #[cfg(persevere_loom)]
 pub(crate) use loom::sync::atomic::AtomicU64;
 
