@@ -219,7 +219,10 @@ impl Budget {
             return f64::INFINITY;
         }
         let left = self.size - self.spent.load(Relaxed);
-        // Whole ones apart: the parts of large budgets are more than an `f64` can count.
+        if left < 1 << f64::MANTISSA_DIGITS {
+            return left as f64 / self.retry as f64;
+        }
+        // Whole ones apart: these parts are more than an `f64` can count.
         (left / self.retry) as f64 + (left % self.retry) as f64 / self.retry as f64
     }
 

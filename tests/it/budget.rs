@@ -186,6 +186,9 @@ impl Model {
     }
 
     fn tokens(&self) -> f64 {
+        if self.parts < 1 << 53 {
+            return self.parts as f64 / self.retry as f64;
+        }
         (self.parts / self.retry) as f64 + (self.parts % self.retry) as f64 / self.retry as f64
     }
 
