@@ -8,10 +8,16 @@ extern crate std;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(target_has_atomic = "64")]
+mod adaptive;
 mod backoff;
 mod bang;
 mod before;
 mod blocking;
+#[cfg(target_has_atomic = "64")]
+mod breaker;
+#[cfg(target_has_atomic = "64")]
+mod budget;
 mod classify;
 mod driver;
 mod event;
@@ -28,12 +34,15 @@ mod observe;
 mod plan;
 mod policy;
 pub mod prelude;
+mod rejected;
 mod report;
 mod retry;
 mod retryable;
 mod run;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(target_has_atomic = "64")]
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timed;
@@ -41,13 +50,24 @@ mod timeline;
 mod timer;
 #[cfg(feature = "tracing")]
 mod trace;
+#[cfg(target_has_atomic = "64")]
+mod window;
 
+#[cfg(target_has_atomic = "64")]
+pub use crate::adaptive::AdaptiveThrottle;
 pub use crate::backoff::Backoff;
 pub use crate::blocking::retry;
+#[cfg(target_has_atomic = "64")]
+pub use crate::breaker::{Breaker, BreakerState, Permit};
+#[cfg(target_has_atomic = "64")]
+pub use crate::budget::Budget;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+pub use crate::budget::Budgets;
 pub use crate::event::{Attempt, Event};
 pub use crate::future::retry_async;
 pub use crate::jitter::Jitter;
 pub use crate::policy::{Hints, Policy, PolicyError, Preview};
+pub use crate::rejected::Rejected;
 pub use crate::report::{Failure, Report};
 pub use crate::retry::{IntoRetry, Retry};
 pub use crate::retryable::{Fault, Reached, Retryable, Verdict};

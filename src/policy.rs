@@ -467,6 +467,66 @@ pub(crate) enum Contradiction {
     Within,
     AttemptTimeout,
     Spins,
+    #[cfg(target_has_atomic = "64")]
+    Guard(Guard),
+}
+
+/// What may contradict itself in a budget, a breaker or a throttle.
+#[cfg(target_has_atomic = "64")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Guard {
+    Ratio(f64),
+    Retry,
+    Throttled,
+    Share(f64),
+    Least,
+    Window,
+    Pause,
+    Multiplier(f64),
+    Probe,
+}
+
+#[cfg(target_has_atomic = "64")]
+impl Guard {
+    const fn field(&self) -> &'static str {
+        match self {
+            Self::Ratio(_) => "ratio",
+            Self::Retry => "retry",
+            Self::Throttled => "throttled",
+            Self::Share(_) => "share",
+            Self::Least => "least",
+            Self::Window => "window",
+            Self::Pause => "pause",
+            Self::Multiplier(_) => "multiplier",
+            Self::Probe => "probe",
+        }
+    }
+
+    const fn allowed(&self) -> &'static str {
+        match self {
+            Self::Ratio(_) => "ratio: it must be 0 or more",
+            Self::Retry => "retry is 0: it must be 1 or more",
+            Self::Throttled => "throttled is 0: it must be 1 or more",
+            Self::Share(_) => "share: it must be more than 0 and at most 1",
+            Self::Least => "least is 0: it must be 1 or more",
+            Self::Window => "window is 0 s: it must be longer than zero",
+            Self::Pause => "pause is 0 s: it must be longer than zero",
+            Self::Multiplier(_) => "multiplier: it must be 1 or more",
+            Self::Probe => "probe is 0 s: it must be longer than zero",
+        }
+    }
+}
+
+#[cfg(target_has_atomic = "64")]
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ratio(value) => write!(f, "ratio is {value}: it must be 0 or more"),
+            Self::Share(value) => write!(f, "share is {value}: it must be more than 0 and at most 1"),
+            Self::Multiplier(value) => write!(f, "multiplier is {value}: it must be 1 or more"),
+            _ => f.write_str(self.allowed()),
+        }
+    }
 }
 
 impl PolicyError {
@@ -477,6 +537,8 @@ impl PolicyError {
             Contradiction::BackoffAboveMax(_) | Contradiction::Spins => "backoff",
             Contradiction::Within => "within",
             Contradiction::AttemptTimeout => "attempt_timeout",
+            #[cfg(target_has_atomic = "64")]
+            Contradiction::Guard(guard) => guard.field(),
         }
     }
 
@@ -489,6 +551,8 @@ impl PolicyError {
             Contradiction::Within => panic!("within is 0 s: it must be longer than zero"),
             Contradiction::AttemptTimeout => panic!("attempt_timeout is 0 s: it must be longer than zero"),
             Contradiction::Spins => panic!("backoff is 0 s: with forever and no deadline it must be longer than zero"),
+            #[cfg(target_has_atomic = "64")]
+            Contradiction::Guard(guard) => panic!("{}", guard.allowed()),
         }
     }
 }
@@ -504,6 +568,8 @@ impl fmt::Display for PolicyError {
             Contradiction::Spins => {
                 f.write_str("backoff is 0 s: with forever and no deadline it must be longer than zero")
             }
+            #[cfg(target_has_atomic = "64")]
+            Contradiction::Guard(guard) => guard.fmt(f),
         }
     }
 }

@@ -3,6 +3,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use crate::rejected::Rejected;
 use crate::retryable::{Retryable, Verdict};
 use crate::timed::TimedOut;
 
@@ -53,13 +54,16 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<ureq::Error>() {
         return Some(error.verdict());
     }
+    if let Some(error) = error.downcast_ref::<Rejected>() {
+        return Some(error.verdict());
+    }
     error.downcast_ref::<TimedOut>().map(Retryable::verdict)
 }
 
 macro_rules! erased {
     ($($error:ty),*) => {$(
         /// Walks the `source()` chain to the first error whose type this crate knows: `std::io::Error`,
-        /// [`TimedOut`], and those behind features. A chain without one is permanent; decide about your own types
+        /// [`TimedOut`], [`Rejected`](crate::Rejected), and those behind features. A chain without one is permanent; decide about your own types
         /// with [`when`](crate::Retry::when).
         impl Retryable for $error {
             fn verdict(&self) -> Verdict {

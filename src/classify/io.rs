@@ -2,6 +2,7 @@ use std::io;
 use std::io::ErrorKind as Kind;
 
 use super::boxed;
+use crate::rejected::Rejected;
 use crate::retryable::{Fault, Reached, Retryable, Verdict};
 
 /// Decides by [`ErrorKind`](std::io::ErrorKind).
@@ -12,6 +13,7 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// | `NetworkDown` | transient, connect |
 /// | `ConnectionReset`, `ConnectionAborted`, `BrokenPipe`, `NotConnected`, `UnexpectedEof` | transient, read |
 /// | `TimedOut`, `WouldBlock` (what a blocking socket's own timeout gives on Unix) | transient, timeout |
+/// | `ResourceBusy` around a [`Rejected`](crate::Rejected) | as that says |
 /// | `Interrupted`, `ResourceBusy`, `ExecutableFileBusy`, `Deadlock`, `StaleNetworkFileHandle`, `AddrInUse` | transient, other |
 /// | `Other` | as the error inside it says, if the crate knows its type; else permanent |
 /// | `NotFound`, `PermissionDenied`, `AlreadyExists`, `NotADirectory`, `IsADirectory`, `DirectoryNotEmpty`, `ReadOnlyFilesystem`, `InvalidInput`, `InvalidData`, `WriteZero`, `StorageFull`, `NotSeekable`, `QuotaExceeded`, `FileTooLarge`, `CrossesDevices`, `TooManyLinks`, `InvalidFilename`, `ArgumentListTooLong`, `Unsupported`, `OutOfMemory` | permanent |
@@ -36,8 +38,11 @@ pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
         | Kind::NotConnected
         | Kind::UnexpectedEof => Verdict::transient().fault(Fault::Read),
         Kind::TimedOut | Kind::WouldBlock => Verdict::transient().fault(Fault::Timeout),
+        Kind::ResourceBusy => {
+            let rejected = error.get_ref().and_then(|inner| inner.downcast_ref::<Rejected>());
+            rejected.map_or(Verdict::transient(), Retryable::verdict)
+        }
         Kind::Interrupted
-        | Kind::ResourceBusy
         | Kind::ExecutableFileBusy
         | Kind::Deadlock
         | Kind::StaleNetworkFileHandle

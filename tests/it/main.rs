@@ -5,8 +5,14 @@ mod attribute;
 #[cfg(feature = "macros")]
 mod derive;
 
+#[cfg(feature = "std")]
+mod adaptive;
 #[cfg(feature = "jitter")]
 mod backoff;
+#[cfg(feature = "std")]
+mod breaker;
+#[cfg(feature = "std")]
+mod budget;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod cancel;
 #[cfg(feature = "std")]

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    Attempt, Backoff, BlockingTimer, DefaultTimer, Event, Failure, Fault, Hints, Jitter, Next, Policy, PolicyError,
-    Preview, Reached, Report, Retry, Retryable, Run, StopReason, ThreadTimer, Timed, TimedOut, Timer, TokioTimer,
-    Verdict, retry_async,
+    AdaptiveThrottle, Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Budgets, DefaultTimer, Event,
+    Failure, Fault, Hints, Jitter, Next, Permit, Policy, PolicyError, Preview, Reached, Rejected, Report, Retry,
+    Retryable, Run, StopReason, ThreadTimer, Timed, TimedOut, Timer, TokioTimer, Verdict, retry_async,
 };
 
 use crate::support::{Failed, secs, transient};
@@ -27,8 +27,13 @@ fn send<T: Send>(value: T) -> T {
 
 #[test]
 fn every_public_type_goes_anywhere_and_can_be_printed() {
+    plain::<AdaptiveThrottle>();
     plain::<Attempt>();
     plain::<Backoff>();
+    plain::<Breaker>();
+    plain::<BreakerState>();
+    plain::<Budget>();
+    plain::<Budgets<String>>();
     plain::<DefaultTimer>();
     plain::<Event<'static>>();
     plain::<Event<'static, Failed>>();
@@ -37,10 +42,12 @@ fn every_public_type_goes_anywhere_and_can_be_printed() {
     plain::<Hints>();
     plain::<Jitter>();
     plain::<Next>();
+    plain::<Permit<'static>>();
     plain::<Policy>();
     plain::<PolicyError>();
     plain::<Preview>();
     plain::<Reached>();
+    plain::<Rejected>();
     plain::<Report>();
     plain::<Retry<Policy>>();
     plain::<Retry<&'static Policy>>();
@@ -68,8 +75,10 @@ fn plain_data_is_copied_compared_and_used_as_a_key() {
     key::<Reached>();
     key::<StopReason>();
     key::<Hints>();
+    key::<BreakerState>();
     error::<TimedOut>();
     error::<PolicyError>();
+    error::<Rejected>();
 }
 
 #[test]

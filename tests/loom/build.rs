@@ -1,0 +1,5 @@
+//! Sets the `cfg` for this crate alone: as a compiler flag it would reach every dependency.
+
+fn main() {
+    println!("cargo::rustc-cfg=persevere_loom");
+}
