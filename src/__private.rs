@@ -9,6 +9,8 @@ pub use crate::before::Before;
 pub use crate::driver::{Driver, Memory, Step};
 pub use crate::event::{Attempt, Event};
 pub use crate::jitter::Jitter;
+#[cfg(feature = "std")]
+pub use crate::nesting::Nested;
 pub use crate::plan::Plan;
 pub use crate::policy::{Hints, Policy};
 pub use crate::retry::{IntoRetry, Retry};
@@ -20,7 +22,7 @@ use core::marker::PhantomData;
 
 use crate::before::BeforeBlocking;
 use crate::classify::{Accept, Classify};
-use crate::observe::Observe;
+use crate::observe::{Observer, Refuse};
 use crate::plan::Blocking;
 use crate::timer::BlockingTimer;
 
@@ -29,7 +31,7 @@ use crate::timer::BlockingTimer;
 #[allow(clippy::type_complexity)]
 pub fn drive<P>(policy: P) -> Driver<P::Plan, P::Classify, P::Accept, P::Observe, P::Before, P::Timer>
 where
-    P: IntoRetry<Plan: Plan, Before: Before>,
+    P: IntoRetry<Plan: Plan, Observe: Observer, Before: Before>,
 {
     Driver::new(policy.into_retry())
 }
@@ -122,6 +124,10 @@ impl<V, E> Of<V, E> {
     }
 
     /// Runs a blocking operation. The closure takes its return type from here, `impl Trait` in it or not.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
     #[inline(always)]
     pub fn block<P, C, K, O, B, T>(
         &self,
@@ -132,7 +138,7 @@ impl<V, E> Of<V, E> {
         P: Plan<Timing: Blocking>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
         B: BeforeBlocking,
         T: BlockingTimer,
     {

@@ -117,12 +117,16 @@ macro_rules! retry_async {
         loop {
             $(let $attempt = run.attempt(&memory);)?
             let _again = memory.is_retry();
-            let outcome $(: $result)? = run
-                .guard_future(&memory, async {
+            let outcome $(: $result)? = 'attempt: {
+                if let $crate::__private::Option::Some(refused) = run.refuse() {
+                    break 'attempt $crate::__private::Result::Err(refused);
+                }
+                let attempt = async {
                     $(if _again $before)?
                     $operation
-                })
-                .await;
+                };
+                run.guard_future(&memory, attempt).await
+            };
             let wait = match run.settle(&mut memory, outcome) {
                 $crate::__private::Step::Done(outcome) => break outcome,
                 $crate::__private::Step::Again => $crate::__private::Option::None,

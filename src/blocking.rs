@@ -4,7 +4,7 @@ use crate::before::BeforeBlocking;
 use crate::classify::{Accept, Classify};
 use crate::driver::Driver;
 use crate::event::Attempt;
-use crate::observe::Observe;
+use crate::observe::Refuse;
 use crate::plan::{Blocking, Plan};
 use crate::retry::{IntoRetry, Retry};
 use crate::timer::BlockingTimer;
@@ -38,7 +38,7 @@ where
     P::Plan: Plan<Timing: Blocking>,
     P::Classify: Classify<E>,
     P::Accept: Accept<V>,
-    P::Observe: Observe<E>,
+    P::Observe: Refuse<E>,
     P::Before: BeforeBlocking,
     P::Timer: BlockingTimer,
 {
@@ -62,7 +62,7 @@ where
         F: FnMut() -> Result<V, E>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         Driver::new(self).block(|_, _| operation())
     }
@@ -90,7 +90,7 @@ where
         F: FnMut(Attempt) -> Result<V, E>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         Driver::new(self).block(|run, memory| operation(run.attempt_blocking(memory)))
     }

@@ -15,7 +15,8 @@ use crate::event::{Attempt, Event};
 use crate::events::Events;
 use crate::jitter;
 use crate::nanos;
-use crate::observe::{Failed, Observe, Observer};
+use crate::nesting::{self, Around};
+use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
 use crate::plan::{Blocking, Cut, Plan, Timing, Whole};
 use crate::policy::Policy;
 use crate::retry::Retry;
@@ -28,14 +29,16 @@ use crate::timer::{BlockingTimer, Timer};
 ///
 /// Whatever an outlined function needs of it goes there by value: in an async door this stands in the caller's future,
 /// and a pointer into that would keep all of it in memory, the operation's own part included.
-pub struct Driver<P: Plan, C, K, O, B: Before, T> {
+pub struct Driver<P: Plan, C, K, O: Observer, B: Before, T> {
     retry: Retry<P, C, K, O, B, T>,
     note: B::Note,
+    /// Whether a run inside the last attempt gave up.
+    mark: <O::Around as Around>::Mark,
     /// Whether the attempt timeout cut the last attempt.
     cut: <P::Timing as Timing>::Flag,
 }
 
-impl<P: Plan, C, K, O, B: Before, T> fmt::Debug for Driver<P, C, K, O, B, T> {
+impl<P: Plan, C, K, O: Observer, B: Before, T> fmt::Debug for Driver<P, C, K, O, B, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Driver")
     }
@@ -90,14 +93,14 @@ pub enum Step<V, E> {
     Wait(Duration),
 }
 
-impl<P: Plan, C, K, O, B: Before, T> Driver<P, C, K, O, B, T> {
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     #[inline(always)]
     pub(crate) const fn new(retry: Retry<P, C, K, O, B, T>) -> Self {
-        Self { retry, note: B::NOTHING, cut: <P::Timing as Timing>::NOT_CUT }
+        Self { retry, note: B::NOTHING, mark: <O::Around as Around>::UNMARKED, cut: <P::Timing as Timing>::NOT_CUT }
     }
 }
 
-impl<P: Plan, C, K, O, T> Driver<P, C, K, O, Keep, T> {
+impl<P: Plan, C, K, O: Observer, T> Driver<P, C, K, O, Keep, T> {
     /// The failure before the attempt that is due, for a hook that stands in place.
     #[inline]
     pub const fn event(&self) -> Option<Event<'static>> {
@@ -143,11 +146,17 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         K: Accept<V>,
         O: Observe<E>,
     {
+        if O::GATED {
+            if let Some(reason) = self.retry.observe.refusal() {
+                self.refused(memory, reason, now);
+                return Step::Done(outcome);
+            }
+        }
         let (verdict, error) = match &outcome {
             Ok(value) => match self.retry.accept.verdict(value) {
                 None => {
-                    if memory.0.is_some() {
-                        self.recovered(memory, now);
+                    if !O::IDLE || memory.0.is_some() {
+                        self.succeeded(memory, now);
                     }
                     return Step::Done(outcome);
                 }
@@ -174,13 +183,17 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         }
         let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
         let attempt = state.attempt();
-        let decided = run::decide::<false>(policy, &mut state, &verdict, now, |n| jitter::drawn(seed, n), listed);
+        let nested = <O::Around as Around>::Mark::into(self.mark).0;
+        observe.answered(verdict.transient, now);
+        let decided = run::decide::<false>(policy, &mut state, &verdict, now, |n| jitter::drawn(seed, n), listed)
+            .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
-        let failure = Failed { attempt, verdict, next, now, error };
+        let failure = Failed { attempt, verdict, next, now, nested, error };
         observe.failed(&failure);
         events.failed(&failure, observe);
         match next {
             Next::Stop(reason) => {
+                nesting::gave_up(reason, attempt);
                 observe.ended(reason, attempt, now);
                 events.ended(reason, attempt, elapsed(observe, state, within, now));
                 Step::Done(outcome)
@@ -194,15 +207,44 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         }
     }
 
+    /// Ends a run whose attempt was not let through.
+    #[cold]
+    fn refused(&mut self, memory: &mut Memory, reason: StopReason, now: impl FnOnce(&T) -> Duration) {
+        let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let (made, now) = (state.attempt() - 1, nanos::from(now(timer)));
+        nesting::gave_up(reason, made);
+        observe.ended(reason, made, now);
+        events.ended(reason, made, elapsed(observe, state, plan.within(), now));
+    }
+
+    /// Lets the attempt that is due begin, or says in an error that it may not.
+    #[inline(always)]
+    fn refuse_at<E>(&mut self, now: impl FnOnce(&T) -> Duration) -> Option<E>
+    where
+        O: Refuse<E>,
+    {
+        let Retry { observe, timer, .. } = &mut self.retry;
+        if O::GATED {
+            let refused = observe.refuse(nanos::from(now(timer)));
+            if refused.is_some() {
+                return refused;
+            }
+        }
+        observe.begins();
+        None
+    }
+
     /// Tells the end of a run that succeeded, if it is one that somebody wants to be told of.
     #[inline]
-    fn recovered(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
-        let Some(Going { state, events }) = memory.0.take() else { return };
+    fn succeeded(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
+        let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
         let Retry { plan, observe, timer, .. } = &mut self.retry;
         let (attempt, within) = (state.attempt(), plan.within());
         let told = Events::ON && attempt > 1;
         let timed = O::CLOCK || told && within != u64::MAX;
         let now = if timed { nanos::from(now(timer)) } else { 0 };
+        observe.answered(false, now);
         observe.ended(StopReason::Succeeded, attempt, now);
         if told {
             let elapsed = elapsed(observe, state, within, now).filter(|_| timed);
@@ -258,8 +300,9 @@ fn unusual(
 fn gave_up(policy: &Policy, memory: &mut Memory, verdict: &Verdict, reason: StopReason, now: u64) -> Option<u64> {
     let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
     let attempt = state.attempt();
-    let failure = Failed::<Infallible> { attempt, verdict: *verdict, next: Next::Stop(reason), now, error: None };
-    events.failed(&failure, &());
+    let next = Next::Stop(reason);
+    events.failed(&Failed::<Infallible> { attempt, verdict: *verdict, next, now, nested: false, error: None }, &());
+    nesting::gave_up(reason, attempt);
     events.ended(reason, attempt, elapsed(&(), state, policy.within, now));
     None
 }
@@ -303,16 +346,20 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     ///
     /// The attempt is a closure that is called in two places. In a loop here it would be called in one, but that loop's
     /// registers would have to be saved for every first try.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
     #[inline(always)]
     pub fn block<V, E>(mut self, mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
     where
         P::Timing: Blocking,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         let memory = self.start_blocking();
-        let outcome = attempt(&self, &memory);
+        let outcome = self.make(&memory, &mut attempt);
         match &outcome {
             Ok(value) if O::IDLE && self.retry.accept.verdict(value).is_none() => outcome,
             _ => self.persist(memory, outcome, attempt),
@@ -330,7 +377,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     where
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         loop {
             match self.settle_blocking(&mut memory, outcome) {
@@ -339,8 +386,23 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
                 Step::Wait(wait) => self.retry.timer.sleep(wait),
             }
             self.retry.before.call(self.note);
-            outcome = attempt(&self, &memory);
+            outcome = self.make(&memory, &mut attempt);
         }
+    }
+
+    /// Makes an attempt, if it may begin.
+    #[inline(always)]
+    fn make<V, E>(&mut self, memory: &Memory, attempt: &mut impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
+    where
+        O: Refuse<E>,
+    {
+        if let Some(refused) = self.refuse_at(T::now) {
+            return Err(refused);
+        }
+        let mut mark = self.mark;
+        let outcome = O::Around::block(&mut mark, || attempt(self, memory));
+        self.mark = mark;
+        outcome
     }
 
     /// Waits, and calls the hook.
@@ -383,6 +445,15 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         self.retry.timer.sleep(wait)
     }
 
+    /// Lets the attempt that is due begin, or says in an error that it may not.
+    #[inline(always)]
+    pub fn refuse<E>(&mut self) -> Option<E>
+    where
+        O: Refuse<E>,
+    {
+        self.refuse_at(T::now)
+    }
+
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
     /// operation's own future.
     #[inline(always)]
@@ -392,7 +463,9 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         F: Future<Output = Result<V, E>>,
     {
         let Retry { plan, before, timer, .. } = &mut self.retry;
-        P::Timing::guard(&mut self.cut, plan.limit(), memory.state(), &*timer, before.lead(self.note, attempt))
+        let attempt =
+            P::Timing::guard(&mut self.cut, plan.limit(), memory.state(), &*timer, before.lead(self.note, attempt));
+        O::Around::wrap(&mut self.mark, attempt)
     }
 
     /// As `guard`, for a future that is made already but does nothing until it is polled.

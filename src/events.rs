@@ -15,6 +15,7 @@
 //! | `retry.attempt` | failure | the attempt's number, 1 for the first |
 //! | `error.type` | failure, span | the [fault](crate::Fault): `connect`, `timeout`, …; on the span, the last one's, if the run gave up |
 //! | `retry.wait` | failure | seconds until the next attempt; absent if there is none |
+//! | `retry.nested` | failure | `true` if a run inside the attempt had retried already and given up; asked only with a report or [`Retry::events`](crate::Retry::events) |
 //! | `retry.hint` | failure | seconds that the server asked for, if it did |
 //! | `exception.message` | failure | the error's text, only with [`Retry::events`](crate::Retry::events) |
 //! | `retry.attempts` | end, span | how many attempts were made |
@@ -66,7 +67,7 @@ impl Events {
 
     /// Tells a failure.
     #[inline(always)]
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
         #[cfg(feature = "tracing")]
         if trace::enabled() {
@@ -78,7 +79,7 @@ impl Events {
 
     /// Tells a failure after which the attempt with the number `due` will be made.
     #[inline(always)]
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     pub(crate) fn retried(&mut self, verdict: &Verdict, due: u32, wait: u64, now: u64) {
         #[cfg(feature = "tracing")]
         if trace::enabled() {
@@ -90,7 +91,7 @@ impl Events {
 
     /// Tells the end. How long it took, in nanoseconds, is known only if the run looked at the clock.
     #[inline]
-    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     pub(crate) fn ended(self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
         #[cfg(feature = "tracing")]
         if let Some(trace) = self.trace {
@@ -103,7 +104,7 @@ impl Events {
 
 /// The stop reasons as a field or label has them: one word each.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-pub(crate) const WORDS: [&str; 8] = [
+pub(crate) const WORDS: [&str; 12] = [
     "succeeded",
     "permanent",
     "not_idempotent",
@@ -112,6 +113,10 @@ pub(crate) const WORDS: [&str; 8] = [
     "limit_reached",
     "hint_too_long",
     "deadline_exceeded",
+    "budget_exhausted",
+    "breaker_open",
+    "throttled",
+    "nested",
 ];
 
 /// The place of this reason's word among [`WORDS`].
@@ -126,5 +131,9 @@ pub(crate) const fn word_index(reason: StopReason) -> usize {
         StopReason::LimitReached(_) => 5,
         StopReason::HintTooLong { .. } => 6,
         StopReason::DeadlineExceeded => 7,
+        StopReason::BudgetExhausted => 8,
+        StopReason::BreakerOpen => 9,
+        StopReason::Throttled => 10,
+        StopReason::Nested => 11,
     }
 }

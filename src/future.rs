@@ -6,7 +6,7 @@ use crate::before::BeforeAsync;
 use crate::classify::{Accept, Classify};
 use crate::driver::{Driver, Guard, Step};
 use crate::event::Attempt;
-use crate::observe::Observe;
+use crate::observe::Refuse;
 use crate::plan::Plan;
 use crate::retry::{IntoRetry, Retry};
 
@@ -61,7 +61,7 @@ where
     P::Plan: Plan<Timing: Guard<E>>,
     P::Classify: Classify<E>,
     P::Accept: Accept<V>,
-    P::Observe: Observe<E>,
+    P::Observe: Refuse<E>,
     P::Before: BeforeAsync,
     P::Timer: Timer,
 {
@@ -91,13 +91,18 @@ where
         P::Timing: Guard<E>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         let mut driver = Driver::new(self);
         async move {
             let mut memory = driver.start();
             loop {
-                let outcome = driver.guard(&memory, &mut operation).await;
+                let outcome = 'attempt: {
+                    if let Some(refused) = driver.refuse() {
+                        break 'attempt Err(refused);
+                    }
+                    driver.guard(&memory, &mut operation).await
+                };
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
@@ -129,14 +134,19 @@ where
         P::Timing: Guard<E>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Observe<E>,
+        O: Refuse<E>,
     {
         let mut driver = Driver::new(self);
         async move {
             let mut memory = driver.start();
             loop {
                 let attempt = driver.attempt(&memory);
-                let outcome = driver.guard(&memory, || operation(attempt)).await;
+                let outcome = 'attempt: {
+                    if let Some(refused) = driver.refuse() {
+                        break 'attempt Err(refused);
+                    }
+                    driver.guard(&memory, || operation(attempt)).await
+                };
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,

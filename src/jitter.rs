@@ -71,15 +71,13 @@ pub(crate) const fn seeded(seed: u64, n: u32) -> u64 {
 /// The draw that belongs to failure `n`: of the seed's stream, or of the thread's.
 #[inline]
 pub(crate) fn drawn(seed: Option<u64>, n: u32) -> u64 {
-    match seed {
-        Some(seed) => seeded(seed, n),
-        None => {
-            if !is_ready() {
-                prepare();
-            }
-            next()
-        }
+    if let Some(seed) = seed {
+        return seeded(seed, n);
     }
+    if !is_ready() {
+        prepare();
+    }
+    next()
 }
 
 /// The process's stream: a seed from the system's entropy, and how many draws were made of it. One stream for all threads:

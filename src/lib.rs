@@ -23,6 +23,8 @@ mod driver;
 mod event;
 pub mod events;
 mod future;
+#[cfg(target_has_atomic = "64")]
+mod guards;
 #[cfg(feature = "http")]
 pub mod http;
 mod jitter;
@@ -30,6 +32,7 @@ mod line;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod nanos;
+mod nesting;
 mod observe;
 mod plan;
 mod policy;
@@ -66,6 +69,8 @@ pub use crate::budget::Budgets;
 pub use crate::event::{Attempt, Event};
 pub use crate::future::retry_async;
 pub use crate::jitter::Jitter;
+#[cfg(feature = "std")]
+pub use crate::nesting::Nested;
 pub use crate::policy::{Hints, Policy, PolicyError, Preview};
 pub use crate::rejected::Rejected;
 pub use crate::report::{Failure, Report};

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::line::Line;
 use crate::nanos::{self, Brief};
-use crate::observe::{Failed, Observe, Observer};
+use crate::observe::{Failed, Observe, Observer, never_refuses};
 use crate::retryable::Fault;
 use crate::run::{Next, StopReason};
 use crate::timeline::Timeline;
@@ -181,12 +181,22 @@ pub struct Failure {
     took: u64,
     wait: Option<Duration>,
     hint: Option<Duration>,
+    nested: bool,
     message: Line,
 }
 
 impl Failure {
     const fn none() -> Self {
-        Self { attempt: 0, fault: Fault::Other, began: 0, took: 0, wait: None, hint: None, message: Line::new() }
+        Self {
+            attempt: 0,
+            fault: Fault::Other,
+            began: 0,
+            took: 0,
+            wait: None,
+            hint: None,
+            nested: false,
+            message: Line::new(),
+        }
     }
 
     /// Tells the attempt's number; the first is 1.
@@ -219,6 +229,11 @@ impl Failure {
         self.hint
     }
 
+    /// Tells whether a run inside the attempt had retried already, and given up; see [`Nested`](crate::Nested).
+    pub const fn nested(&self) -> bool {
+        self.nested
+    }
+
     /// Tells the error's text on one line: at most 96 bytes, control characters escaped, credentials and query of any
     /// URL left out. Empty for an `Ok` value that was not accepted.
     pub fn message(&self) -> &str {
@@ -228,7 +243,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "attempt {} ({}, {})", self.attempt, self.fault, Brief(self.took))?;
+        let nested = if self.nested { ", nested" } else { "" };
+        write!(f, "attempt {} ({}{nested}, {})", self.attempt, self.fault, Brief(self.took))?;
         if self.message().is_empty() { Ok(()) } else { write!(f, " {}", self.message()) }
     }
 }
@@ -282,6 +298,10 @@ impl<'a, D> Reporting<'a, D> {
 
 impl<D> Observer for Reporting<'_, D> {
     const CLOCK: bool = true;
+    #[cfg(feature = "std")]
+    type Around = crate::nesting::Scoped;
+    #[cfg(not(feature = "std"))]
+    type Around = crate::nesting::Plain;
 
     fn started(&mut self, now: u64) {
         self.report.started = now;
@@ -319,6 +339,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
             took: failure.now.saturating_sub(self.begun),
             wait,
             hint: failure.verdict.hint(),
+            nested: failure.nested,
             message,
         });
         self.begun = failure.now.saturating_add(waited);
@@ -329,3 +350,5 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         }
     }
 }
+
+never_refuses!(['a, D] Reporting<'a, D>);

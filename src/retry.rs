@@ -1,12 +1,18 @@
 //! The builder: a policy, and what is not plain data.
 
 use core::fmt;
+#[cfg(target_has_atomic = "64")]
+use core::ops::Deref;
 use core::time::Duration;
 
 use crate::backoff::Backoff;
 use crate::before::{Hook, Keep, NoHook};
 use crate::classify::{AnyOk, ByTrait, When, WhenOk};
 use crate::event::Event;
+#[cfg(target_has_atomic = "64")]
+use crate::guards::{Breaking, Spending, Throttling};
+#[cfg(feature = "std")]
+use crate::nesting::{Nested, Nesting};
 use crate::observe::OnRetry;
 use crate::plan::{Seeded, Waits};
 use crate::policy::Policy;
@@ -16,6 +22,8 @@ use crate::timed::Timed;
 use crate::timer::DefaultTimer;
 #[cfg(feature = "tracing")]
 use crate::trace::Telling;
+#[cfg(target_has_atomic = "64")]
+use crate::{AdaptiveThrottle, Breaker, Budget};
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
 ///
@@ -213,6 +221,79 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Reporting::new(report, describe)))
     }
 
+    /// Charges retries to a [`Budget`](crate::Budget) that many runs share: a `&'static` one, or an `Arc`.
+    ///
+    /// A retry is charged when it is decided, after all other rules; if the budget has no token, the run ends at once
+    /// with the operation's error and [`StopReason::BudgetExhausted`](crate::StopReason::BudgetExhausted). A run that
+    /// is dropped before its retry begins gives the charge back. First attempts are free, and a success deposits.
+    ///
+    /// ```
+    /// use persevere::{Budget, Policy};
+    /// use std::io;
+    ///
+    /// static BUDGET: Budget = Budget::new().size(2).checked();
+    ///
+    /// let mut calls = 0;
+    /// let outage = || { calls += 1; Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)) };
+    /// let failed = Policy::new().total(9).backoff(std::time::Duration::ZERO).budget(&BUDGET).run(outage);
+    /// assert!(failed.is_err());
+    /// assert_eq!(calls, 3); // a first attempt, and the two retries that the budget had
+    /// ```
+    #[cfg(target_has_atomic = "64")]
+    pub fn budget<D>(self, budget: D) -> Retry<P, C, K, (O, Spending<D>), B, T>
+    where
+        D: Deref<Target = Budget>,
+    {
+        replace!(self, observe: (self.observe, Spending::new(budget)))
+    }
+
+    /// Asks a [`Breaker`](crate::Breaker) that many runs share before each attempt, and tells it each outcome.
+    ///
+    /// While it is open no attempt begins: the run ends with an error made by `E: From<Rejected>`, or, if it was about
+    /// to retry, with the operation's own. Either way the reason is
+    /// [`StopReason::BreakerOpen`](crate::StopReason::BreakerOpen). A run that is dropped or panics as the probe gives
+    /// its place back. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
+    ///
+    /// ```
+    /// use persevere::{Breaker, Policy, Rejected};
+    /// use std::io;
+    ///
+    /// static BREAKER: Breaker = Breaker::new().least(2).checked();
+    ///
+    /// let policy = Policy::new().total(0);
+    /// for _ in 0..2 {
+    ///     let _ = policy.breaker(&BREAKER).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
+    /// }
+    /// let refused = policy.breaker(&BREAKER).run(|| -> io::Result<()> { unreachable!("the breaker is open") });
+    /// assert!(refused.unwrap_err().get_ref().unwrap().is::<Rejected>());
+    /// ```
+    #[cfg(target_has_atomic = "64")]
+    pub fn breaker<D>(self, breaker: D) -> Retry<P, C, K, (O, Breaking<D>), B, T>
+    where
+        D: Deref<Target = Breaker>,
+    {
+        replace!(self, observe: (self.observe, Breaking::new(breaker)))
+    }
+
+    /// Asks an [`AdaptiveThrottle`](crate::AdaptiveThrottle) that many runs share before the first attempt, and tells
+    /// it each outcome.
+    ///
+    /// A first attempt that it holds back is not made: the run ends with an error made by `E: From<Rejected>`, and
+    /// [`StopReason::Throttled`](crate::StopReason::Throttled).
+    #[cfg(target_has_atomic = "64")]
+    pub fn throttle<D>(self, throttle: D) -> Retry<P, C, K, (O, Throttling<D>), B, T>
+    where
+        D: Deref<Target = AdaptiveThrottle>,
+    {
+        replace!(self, observe: (self.observe, Throttling::new(throttle)))
+    }
+
+    /// Says what to do with a failure on which a run inside the attempt has given up; see [`Nested`].
+    #[cfg(feature = "std")]
+    pub fn nested(self, nested: Nested) -> Retry<P, C, K, (O, Nesting), B, T> {
+        replace!(self, observe: (self.observe, Nesting(nested)))
+    }
+
     /// Adds to the run's [events](crate::events) the errors' text, as `exception.message`, and how long the run took.
     ///
     /// The text is made safe as a report's is: one line of at most 96 bytes, control characters escaped, credentials
@@ -386,6 +467,39 @@ macro_rules! start_of_a_chain {
                 F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
             {
                 Retry::new(self).report_with(report, describe)
+            }
+
+            /// As [`Retry::budget`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn budget<D>(self, budget: D) -> Retry<Self, ByTrait, AnyOk, ((), Spending<D>)>
+            where
+                D: Deref<Target = Budget>,
+            {
+                Retry::new(self).budget(budget)
+            }
+
+            /// As [`Retry::breaker`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn breaker<D>(self, breaker: D) -> Retry<Self, ByTrait, AnyOk, ((), Breaking<D>)>
+            where
+                D: Deref<Target = Breaker>,
+            {
+                Retry::new(self).breaker(breaker)
+            }
+
+            /// As [`Retry::throttle`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn throttle<D>(self, throttle: D) -> Retry<Self, ByTrait, AnyOk, ((), Throttling<D>)>
+            where
+                D: Deref<Target = AdaptiveThrottle>,
+            {
+                Retry::new(self).throttle(throttle)
+            }
+
+            /// As [`Retry::nested`].
+            #[cfg(feature = "std")]
+            pub fn nested(self, nested: Nested) -> Retry<Self, ByTrait, AnyOk, ((), Nesting)> {
+                Retry::new(self).nested(nested)
             }
 
             /// As [`Retry::events`].

@@ -92,6 +92,14 @@ pub enum StopReason {
     },
     /// The next wait would have ended past the deadline.
     DeadlineExceeded,
+    /// The [`Budget`](crate::Budget) has no token for a retry.
+    BudgetExhausted,
+    /// The [`Breaker`](crate::Breaker) is open, or waits for its probe.
+    BreakerOpen,
+    /// The [`AdaptiveThrottle`](crate::AdaptiveThrottle) held the first attempt back.
+    Throttled,
+    /// A run inside the attempt had retried already, and given up; see [`Nested`](crate::Nested).
+    Nested,
 }
 
 impl fmt::Display for StopReason {
@@ -105,6 +113,10 @@ impl fmt::Display for StopReason {
             Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
             Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::BudgetExhausted => f.write_str("budget exhausted"),
+            Self::BreakerOpen => f.write_str("breaker open"),
+            Self::Throttled => f.write_str("held back by the throttle"),
+            Self::Nested => f.write_str("retried within already"),
         }
     }
 }

@@ -10,7 +10,8 @@ use tracing::{Span, info, info_span, warn};
 use crate::events::{WORDS, word_index};
 use crate::line::Line;
 use crate::nanos;
-use crate::observe::{Failed, Observe, Observer};
+use crate::nesting::Scoped;
+use crate::observe::{Failed, Observe, Observer, never_refuses};
 use crate::report::{Describe, Described};
 use crate::retryable::{Fault, Verdict};
 use crate::run::{Next, StopReason};
@@ -53,7 +54,7 @@ pub(crate) fn failed<E, O: Observe<E>>(trace: &mut Option<Box<Trace>>, failure: 
 #[inline(never)]
 pub(crate) fn retried(trace: &mut Option<Box<Trace>>, verdict: &Verdict, due: u32, wait: u64, now: u64) {
     let next = Next::Wait(nanos::duration(wait));
-    let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, error: None };
+    let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
     failed(trace, &failure, &());
 }
 
@@ -73,6 +74,7 @@ impl Trace {
                 "retry.attempt" = failure.attempt,
                 "error.type" = self.fault.name(),
                 "retry.wait" = failure.wait().map(|wait| wait.as_secs_f64()),
+                "retry.nested" = failure.nested.then_some(true),
                 "retry.hint" = failure.verdict.hint().map(|hint| hint.as_secs_f64()),
                 "exception.message" = told.then(|| text.as_str()),
             },
@@ -128,6 +130,7 @@ impl<D> fmt::Debug for Telling<D> {
 
 impl<D> Observer for Telling<D> {
     const CLOCK: bool = true;
+    type Around = Scoped;
 
     fn started(&mut self, now: u64) {
         self.started = now;
@@ -148,3 +151,5 @@ impl<E, D: Describe<E>> Observe<E> for Telling<D> {
         true
     }
 }
+
+never_refuses!([D] Telling<D>);

@@ -13,9 +13,13 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
     );
     let mut memory = run.start();
     loop {
+        let memory = &mut memory;
         let last = run.event();
-        let outcome = run
-            .guard_future(&memory, async {
+        let outcome = 'attempt: {
+            if let ::persevere::__private::Option::Some(refused) = run.refuse() {
+                break 'attempt ::persevere::__private::Result::Err(refused);
+            }
+            run.guard_future(memory, async {
                 if let ::persevere::__private::Option::Some(never) = of.never() {
                     return never;
                 }
@@ -25,8 +29,9 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
                 }
                 conn.query(sql).await
             })
-            .await;
-        let wait = match run.settle(&mut memory, outcome) {
+            .await
+        };
+        let wait = match run.settle(memory, outcome) {
             ::persevere::__private::Step::Done(outcome) => break outcome,
             ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
             ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),

@@ -11,23 +11,15 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
         .backoff(::persevere::__private::Duration::from_nanos(300000000u64))
         .jitter(::persevere::__private::Jitter::Full)
         .checked();
-    let mut run = ::persevere::__private::drive(
-        ::persevere::__private::IntoRetry::into_retry(&__POLICY).when(of.when(|error| error.is_busy()))
-    );
-    let mut memory = run.start_blocking();
-    loop {
-        let attempt = run.attempt_blocking(&memory);
-        let outcome = {
+    of.block(
+        ::persevere::__private::drive(
+            ::persevere::__private::IntoRetry::into_retry(&__POLICY).when(of.when(|error| error.is_busy()))
+        ),
+        |run, memory| {
+            let attempt = run.attempt_blocking(memory);
             let mut name = ::persevere::__private::clone_mut(&mut name);
-            of.attempt(|| {
-                name.push('!');
-                server.get(name, attempt.left())
-            })
-        };
-        match run.settle_blocking(&mut memory, outcome) {
-            ::persevere::__private::Step::Done(outcome) => break outcome,
-            ::persevere::__private::Step::Again => run.wait_blocking(::persevere::__private::Duration::ZERO),
-            ::persevere::__private::Step::Wait(wait) => run.wait_blocking(wait),
+            name.push('!');
+            server.get(name, attempt.left())
         }
-    }
+    )
 }

@@ -39,8 +39,12 @@ where
         let mut run = ::persevere::__private::drive(POLICY);
         let mut memory = run.start();
         loop {
-            let outcome = run
-                .guard_future(&memory, async {
+            let memory = &mut memory;
+            let outcome = 'attempt: {
+                if let ::persevere::__private::Option::Some(refused) = run.refuse() {
+                    break 'attempt ::persevere::__private::Result::Err(refused);
+                }
+                run.guard_future(memory, async {
                     if let ::persevere::__private::Option::Some(never) = of.never() {
                         return never;
                     }
@@ -48,8 +52,9 @@ where
                     #[allow(unreachable_code)]
                     __ret
                 })
-                .await;
-            let wait = match run.settle(&mut memory, outcome) {
+                .await
+            };
+            let wait = match run.settle(memory, outcome) {
                 ::persevere::__private::Step::Done(outcome) => break outcome,
                 ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
                 ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),

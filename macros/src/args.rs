@@ -69,6 +69,8 @@ const JITTERS: &[(&str, &str)] =
     &[("none", "None"), ("full", "Full"), ("equal", "Equal"), ("decorrelated", "Decorrelated")];
 const HINTS: &[(&str, &str)] = &[("give_up", "GiveUp"), ("clamp", "Clamp"), ("ignore", "Ignore")];
 
+const NESTED: &[(&str, &str)] = &[("retry", "Retry"), ("give_up", "GiveUp")];
+
 const KEYS: &[(&str, Kind)] = &[
     ("total", Kind::Count),
     ("forever", Kind::Flag),
@@ -96,6 +98,10 @@ const KEYS: &[(&str, Kind)] = &[
     ("seed", Kind::Plain),
     ("waits", Kind::Plain),
     ("report", Kind::Plain),
+    ("budget", Kind::Plain),
+    ("breaker", Kind::Plain),
+    ("throttle", Kind::Plain),
+    ("nested", Kind::Word("Nested", NESTED)),
     ("events", Kind::Switch),
     ("attempt", Kind::Attempt),
     ("clone", Kind::Clone),
@@ -205,6 +211,7 @@ impl Args {
                 (value, true) => self.timeout = Some(call(value)),
                 (value, false) => self.prepared.push(call(value)),
             },
+            Kind::Word("Nested", _) => self.prepared.push(call(self.setting(kind, key, value)?.0)),
             Kind::Count | Kind::Seconds | Kind::Factor | Kind::Bool | Kind::Word(..) => {
                 match self.setting(kind, key, value)? {
                     (value, true) => self.fixed.push(call(value)),
@@ -353,6 +360,7 @@ impl Kind {
             Self::Bool => "`true` or `false`",
             Self::Flag | Self::Switch => "nothing behind it, or `= true`",
             Self::Word("Jitter", _) => "`none`, `full`, `equal`, `decorrelated`, or a `Jitter`",
+            Self::Word("Nested", _) => "`retry`, `give_up`, or a value of `Nested`",
             Self::Word(..) => "`give_up`, `clamp`, `ignore`, or a value of `Hints`",
             Self::Typed => "a closure, such as `|e| ..`, or a function",
             Self::Before => "what to do before each retry, as in `before_retry = { .. }` or `= |event| ..`",

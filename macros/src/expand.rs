@@ -51,8 +51,6 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     });
     let operation = quoted!(run.guard_future(memory, async #operation).await);
     let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(memory);));
-    // A block of its own: the clones are gone before the wait.
-    let outcome = if clones.is_empty() { operation } else { braced(quote!(#clones #operation)).into() };
     // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
     quoted! {
         let of = #private::of::<#result>();
@@ -63,7 +61,13 @@ fn run(item: &Item, args: &Args) -> TokenStream {
             let memory = &mut memory;
             #attempt
             #asked
-            let outcome = #outcome;
+            let outcome = 'attempt: {
+                if let #private::Option::Some(refused) = run.refuse() {
+                    break 'attempt #private::Result::Err(refused);
+                }
+                #clones
+                #operation
+            };
             let wait = match run.settle(memory, outcome) {
                 #private::Step::Done(outcome) => break outcome,
                 #private::Step::Again => #private::Option::None,

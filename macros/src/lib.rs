@@ -56,6 +56,8 @@ mod tokens;
 /// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |
 /// | `events` | nothing, or `= true`; it needs the feature `tracing` |
 /// | `timer`, `seed`, `waits`, `report` | what the builder's method takes; `report` a `&mut Report` |
+/// | `budget`, `breaker`, `throttle` | a shared one: `budget = &BUDGET`. With the last two the error has to be `From<Rejected>` |
+/// | `nested` | `retry`, `give_up`, or a `Nested` |
 /// | `attempt` | a name for the `Attempt`, which the body then knows |
 /// | `clone(a, b)` | arguments of which each attempt gets a clone of its own |
 /// | `crate` | the path of the crate, where it goes by another name |
@@ -68,37 +70,31 @@ mod tokens;
 ///
 /// Three messages are the compiler's own:
 ///
-/// - *use of moved value … in previous iteration of loop*: the body moves an argument. Borrow it, or have each attempt
-///   get its own with `clone(argument)`.
-/// - *two closures require unique access … in different iterations of loop*: the result borrows from a `&mut` argument.
-///   That can't be retried; return what is owned, or put the retry into the function, round what fails.
+/// - *cannot move out of …, a captured variable in an `FnMut` closure*, in an `async fn` *use of moved value … in
+///   previous iteration of loop*: the body moves an argument. Borrow it, or have each attempt get its own with
+///   `clone(argument)`.
+/// - *captured variable cannot escape `FnMut` closure body*, in an `async fn` *… in different iterations of loop*: the
+///   result borrows from a `&mut` argument. That can't be retried; return what is owned, or put the retry into the
+///   function, round what fails.
 /// - *`E` does not say which of its values are worth another attempt*: derive `Retryable` for the error, or write
 ///   `when = ..`.
 ///
 /// # What is generated
 ///
-/// A loop in the function itself: no other item, no clone that is not asked for, nothing on the heap. Literals become a
-/// `const`, which is checked while compiling.
+/// The function as it was, with its body in a closure that is called for each attempt: no other item, no clone that is
+/// not asked for, nothing on the heap. Literals become a `const`, which is checked while compiling.
 ///
 /// ```text
 /// fn read(path: &Path) -> io::Result<String> {
 ///     let of = __private::of::<io::Result<String>>();
 ///     const __POLICY: Policy = Policy::new().total(3).checked();
-///     let mut run = __private::drive(&__POLICY);
-///     let mut memory = run.start_blocking();
-///     loop {
-///         let outcome = of.attempt(|| { std::fs::read_to_string(path) });
-///         match run.settle_blocking(&mut memory, outcome) {
-///             Step::Done(outcome) => break outcome,
-///             Step::Again => run.wait_blocking(Duration::ZERO),
-///             Step::Wait(wait) => run.wait_blocking(wait),
-///         }
-///     }
+///     of.block(__private::drive(&__POLICY), |run, memory| { std::fs::read_to_string(path) })
 /// }
 /// ```
 ///
-/// In an `async fn` the attempt is an `async` block that is awaited at once. Under `#[async_trait]`, which has to stand
-/// on the `impl` or the trait, the loop is within the future that it boxes.
+/// In an `async fn` a loop stands in the function, and the attempt is an `async` block in it that is awaited at once: so
+/// it may borrow `&mut`, and the whole is still `Send`. Under `#[async_trait]`, which has to stand on the `impl` or the
+/// trait, the loop is within the future that it boxes.
 ///
 /// # Cancel safety
 ///
