@@ -17,6 +17,8 @@ mod driver;
 mod event;
 pub mod events;
 mod future;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 mod jitter;
