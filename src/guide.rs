@@ -15,6 +15,7 @@
 //! | How do I test it without waiting? | [`testing`] |
 //! | What does the attribute write? | [`generated_code`] |
 //! | Does it run without tokio, in a browser, without std? | [`runtimes`] |
+//! | What does this message of the compiler mean? | [`compiler_messages`] |
 //! | Why does it …? How do I …? | [`questions`] |
 //!
 //! You know another crate or library:
@@ -58,6 +59,7 @@ pages! {
     seeing_what_happened: "What happened?",
     testing: "How do I test it without waiting?",
     runtimes: "Does it run without tokio, in a browser, without std?",
+    compiler_messages: "What does this message of the compiler mean?",
     questions: "Why does it …? How do I …?",
     from_urllib3: "Coming from requests and urllib3.",
     from_tenacity: "Coming from tenacity and stamina.",
