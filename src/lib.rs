@@ -25,6 +25,8 @@ pub mod events;
 mod future;
 #[cfg(target_has_atomic = "64")]
 mod guards;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 mod jitter;

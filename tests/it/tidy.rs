@@ -50,10 +50,28 @@ fn the_changelog_has_the_version_and_the_macros_are_pinned_to_it() {
 }
 
 #[test]
+fn every_page_of_the_guide_is_declared_and_shows_what_the_macros_are_tested_with() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide"), &mut found);
+    let declared = read("src/guide.rs");
+    for (path, text) in &found {
+        let (_, name) = path.split_once("/src/guide/").unwrap();
+        match name.strip_prefix("generated/") {
+            Some(golden) => {
+                assert!(declared.contains(name), "{name} is not shown");
+                assert_eq!(*text, read(&format!("macros/golden/{golden}")));
+            }
+            None => assert!(declared.contains(&format!(" {}", name.trim_end_matches(".md"))), "{name} is no page"),
+        }
+    }
+    assert!(found.len() > 10);
+}
+
+#[test]
 fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
     let mut found = Vec::new();
     sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    for (path, source) in &found {
+    for (path, source) in found.iter().filter(|(path, _)| path.ends_with(".rs")) {
         for (word, home) in
             [("Instant::now", "/src/timer/"), ("SystemTime::now", "/src/timer/"), ("RandomState", "/src/jitter")]
         {

@@ -1,0 +1,94 @@
+//! The guide: one page, one question.
+//!
+//! Start with [choosing a policy](choosing_a_policy) and [what is safe to repeat](safe_to_repeat); read the others when
+//! their question is yours.
+//!
+//! | question | page |
+//! |---|---|
+//! | How often, how long, which waits? | [`choosing_a_policy`] |
+//! | May this be done twice? | [`safe_to_repeat`] |
+//! | Which errors of mine are worth another attempt? | [`your_own_errors`] |
+//! | How do I send requests again, and which? | [`http`] |
+//! | How do I keep to a time? | [`deadlines`] |
+//! | How do I stop it? | [`cancellation`] |
+//! | What happened? | [`seeing_what_happened`] |
+//! | How do I test it without waiting? | [`testing`] |
+//! | What does the attribute write? | [`generated_code`] |
+//! | Does it run without tokio, in a browser, without std? | [`runtimes`] |
+//! | What does this message of the compiler mean? | [`compiler_messages`] |
+//! | Why does it …? How do I …? | [`questions`] |
+//!
+//! You know another crate or library:
+//!
+//! | coming from | page |
+//! |---|---|
+//! | requests and urllib3 (Python) | [`from_urllib3`] |
+//! | tenacity and stamina (Python) | [`from_tenacity`] |
+//! | backon | [`from_backon`] |
+//! | backoff | [`from_backoff`] |
+//! | tokio-retry and tokio-retry2 | [`from_tokio_retry`] |
+//! | reqwest-retry | [`from_reqwest_retry`] |
+//!
+//! Examples of the guide run as tests. Those with virtual time need the feature `testing`, and each that needs another
+//! feature says so. What an example names and does not show (`url`, `fetch`, `ask`) is yours.
+
+// Some pages speak of what only a feature brings.
+#![cfg_attr(
+    not(all(feature = "testing", feature = "reqwest", feature = "ureq", feature = "wasm", feature = "tracing")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
+
+/// Declares a page: a module that is its text.
+macro_rules! pages {
+    ($($name:ident: $title:literal),* $(,)?) => {$(
+        pub mod $name {
+            #![doc = $title]
+            #![doc = ""]
+            #![doc = include_str!(concat!("guide/", stringify!($name), ".md"))]
+        }
+    )*};
+}
+
+pages! {
+    choosing_a_policy: "How often, how long, which waits?",
+    safe_to_repeat: "May this be done twice?",
+    your_own_errors: "Which errors of mine are worth another attempt?",
+    http: "How do I send requests again, and which?",
+    deadlines: "How do I keep to a time?",
+    cancellation: "How do I stop it?",
+    seeing_what_happened: "What happened?",
+    testing: "How do I test it without waiting?",
+    runtimes: "Does it run without tokio, in a browser, without std?",
+    compiler_messages: "What does this message of the compiler mean?",
+    questions: "Why does it …? How do I …?",
+    from_urllib3: "Coming from requests and urllib3.",
+    from_tenacity: "Coming from tenacity and stamina.",
+    from_backon: "Coming from backon.",
+    from_backoff: "Coming from backoff.",
+    from_tokio_retry: "Coming from tokio-retry and tokio-retry2.",
+    from_reqwest_retry: "Coming from reqwest-retry.",
+}
+
+pub mod generated_code {
+    //! What does the attribute write?
+    //!
+    #![doc = include_str!("guide/generated_code.md")]
+    //!
+    //! # A blocking function
+    //!
+    //! ```text
+    #![doc = include_str!("guide/generated/blocking.rs")]
+    //! ```
+    //!
+    //! # An async function
+    //!
+    //! ```text
+    #![doc = include_str!("guide/generated/async.rs")]
+    //! ```
+    //!
+    //! # Under `async_trait`
+    //!
+    //! ```text
+    #![doc = include_str!("guide/generated/boxed.rs")]
+    //! ```
+}

@@ -1,0 +1,1 @@
+../../../macros/golden/async.rs
