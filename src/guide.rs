@@ -32,7 +32,7 @@
 //! | reqwest-retry | [`from_reqwest_retry`] |
 //!
 //! Examples of the guide run as tests. Those with virtual time need the feature `testing`, and each that needs another
-//! feature says so.
+//! feature says so. What an example names and does not show (`url`, `fetch`, `ask`) is yours.
 
 // Some pages speak of what only a feature brings.
 #![cfg_attr(
