@@ -11,6 +11,8 @@
 //! | How do I send requests again, and which? | [`http`] |
 //! | How do I keep to a time? | [`deadlines`] |
 //! | How do I stop it? | [`cancellation`] |
+//! | Which layer should retry, and what protects whom? | [`layers`] |
+//! | How do I protect a server from my retries? | [`budgets_and_breakers`] |
 //! | What happened? | [`seeing_what_happened`] |
 //! | How do I test it without waiting? | [`testing`] |
 //! | What does the attribute write? | [`generated_code`] |
@@ -56,6 +58,8 @@ pages! {
     http: "How do I send requests again, and which?",
     deadlines: "How do I keep to a time?",
     cancellation: "How do I stop it?",
+    layers: "Which layer should retry, and what protects whom?",
+    budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",
     testing: "How do I test it without waiting?",
     runtimes: "Does it run without tokio, in a browser, without std?",
