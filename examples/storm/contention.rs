@@ -51,28 +51,28 @@ pub(crate) fn run(clients: usize, policy: Policy, seed: u64) -> Outcome {
     let mut queue = BinaryHeap::new();
     let mut runs = vec![Run::new(policy, Duration::ZERO); clients];
     let (mut version, mut calls, mut now, mut number) = (0_u32, 0_u32, Duration::ZERO, 0_u64);
-    let mut send = |queue: &mut BinaryHeap<_>, random: &mut Random, at: Duration, client: usize, message: Message| {
+    let mut post = |queue: &mut BinaryHeap<_>, random: &mut Random, at: Duration, client: usize, message: Message| {
         let delay = Duration::from_secs_f64(random.normal(0.010, 0.002).abs());
         number += 1;
         queue.push(Reverse((at + delay, number, client, message)));
     };
     for client in 0..clients {
-        send(&mut queue, &mut random, now, client, Message::Read);
+        post(&mut queue, &mut random, now, client, Message::Read);
     }
     while let Some(Reverse((at, _, client, message))) = queue.pop() {
         now = at;
         match message {
-            Message::Read => send(&mut queue, &mut random, now, client, Message::ReadAnswer(version)),
-            Message::ReadAnswer(version) => send(&mut queue, &mut random, now, client, Message::Write(version)),
+            Message::Read => post(&mut queue, &mut random, now, client, Message::ReadAnswer(version)),
+            Message::ReadAnswer(version) => post(&mut queue, &mut random, now, client, Message::Write(version)),
             Message::Write(known) => {
                 calls += 1;
                 let written = known == version;
                 version += u32::from(written);
-                send(&mut queue, &mut random, now, client, Message::WriteAnswer(written));
+                post(&mut queue, &mut random, now, client, Message::WriteAnswer(written));
             }
             Message::WriteAnswer(true) => {}
             Message::WriteAnswer(false) => match runs[client].failed(Verdict::transient(), now, random.next()) {
-                Next::Wait(wait) => send(&mut queue, &mut random, now + wait, client, Message::Read),
+                Next::Wait(wait) => post(&mut queue, &mut random, now + wait, client, Message::Read),
                 Next::Stop(reason) => unreachable!("it goes on for ever: {reason}"),
             },
         }
