@@ -21,6 +21,8 @@ pub(crate) struct Setting {
     pub(crate) queue: usize,
     /// How long a client waits for an answer. The server does not know of it, and works on.
     pub(crate) timeout: Duration,
+    /// Whether the server is told how long the client waits, and does no work on what would come too late.
+    pub(crate) drops: bool,
     /// What is left of the capacity in the brown-out.
     pub(crate) left: f64,
     /// Seconds before the brown-out, of it, and after it.
@@ -38,6 +40,7 @@ impl Setting {
             capacity: 500.0,
             queue: 1000,
             timeout: Duration::from_secs(1),
+            drops: false,
             left: 0.2,
             before: 30,
             during: 20,
@@ -281,13 +284,14 @@ impl World<'_> {
         if self.queue.len() >= self.setting.queue {
             return self.failed(index, Fault::Throttle, now);
         }
-        let done = self.setting.done(self.queue.back().copied().unwrap_or(seconds));
-        self.queue.push_back(done);
-        let done = Duration::from_secs_f64(done);
-        if done <= now + self.setting.timeout {
-            self.answers.push_back((done, index));
-        } else {
+        let start = self.queue.back().copied().unwrap_or(seconds);
+        let done = self.setting.done(start);
+        let late = done > seconds + self.setting.timeout.as_secs_f64();
+        self.queue.push_back(if late && self.setting.drops { start } else { done });
+        if late {
             self.timeouts.push_back((now + self.setting.timeout, index));
+        } else {
+            self.answers.push_back((Duration::from_secs_f64(done), index));
         }
     }
 

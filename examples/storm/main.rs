@@ -112,6 +112,8 @@ fn main() -> io::Result<()> {
         3,
     );
     brownout("The same at 95 % load: 475 calls/s", Setting::new().load(475.0), &WAYS.map(|way| (way, "")), 3);
+    let told = Setting { drops: true, ..Setting::new() };
+    brownout("50 clients, and a server that does no work on what would come too late", told, &few, 3);
     brownout("1 000 clients that call as often each, and a server 20 times as large", short.scaled(1_000), &few, 3);
     brownout("10 000 clients that call as often each, and a server 200 times as large", short.scaled(10_000), &few, 1);
     brownout("1 000 clients that make the 400 calls/s together", Setting::new().spread(1_000), &few, 3);
