@@ -504,14 +504,14 @@ impl Guard {
 
     const fn allowed(&self) -> &'static str {
         match self {
-            Self::Ratio(_) => "ratio: it must be 0 or more",
+            Self::Ratio(_) => "ratio is negative or NaN: it must be 0 or more",
             Self::Retry => "retry is 0: it must be 1 or more",
             Self::Throttled => "throttled is 0: it must be 1 or more",
-            Self::Share(_) => "share: it must be more than 0 and at most 1",
+            Self::Share(_) => "share is out of range: it must be more than 0 and at most 1",
             Self::Least => "least is 0: it must be 1 or more",
             Self::Window => "window is 0 s: it must be longer than zero",
             Self::Pause => "pause is 0 s: it must be longer than zero",
-            Self::Multiplier(_) => "multiplier: it must be 1 or more",
+            Self::Multiplier(_) => "multiplier is too small or NaN: it must be 1 or more",
             Self::Probe => "probe is 0 s: it must be longer than zero",
         }
     }
