@@ -171,9 +171,12 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let (held, seed) = (plan.policy(), plan.seed());
         let policy = held.borrow();
         if O::IDLE {
-            let Some(wait) = unobserved(policy, memory, &verdict, now, seed, listed) else {
-                return Step::Done(outcome);
+            let wait = if P::PLAIN {
+                unobserved(policy, memory, &verdict, now)
+            } else {
+                unusual(policy, memory, &verdict, now, seed, listed)
             };
+            let Some(wait) = wait else { return Step::Done(outcome) };
             if Events::ON {
                 memory.retried(&verdict, wait, now);
             }
@@ -259,17 +262,9 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 /// none either.
 #[cold]
 #[inline(never)]
-fn unobserved(
-    policy: &Policy,
-    memory: &mut Memory,
-    verdict: &Verdict,
-    now: u64,
-    seed: Option<u64>,
-    listed: Listed,
-) -> Option<u64> {
-    let drawn = policy.rule.is_jittered() && (seed.is_some() || !jitter::is_ready());
-    if drawn || !run::is_usual(policy, verdict, listed) {
-        return unusual(policy, memory, verdict, now, seed, listed);
+fn unobserved(policy: &Policy, memory: &mut Memory, verdict: &Verdict, now: u64) -> Option<u64> {
+    if !run::is_usual(policy, verdict) || policy.rule.is_jittered() && !jitter::is_ready() {
+        return unusual(policy, memory, verdict, now, None, Listed::No);
     }
     let going = memory.0.get_or_insert(Going::FRESH);
     match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
@@ -278,6 +273,7 @@ fn unobserved(
     }
 }
 
+/// The same for any policy, with a seed and a list of waits.
 #[cold]
 #[inline(never)]
 fn unusual(
@@ -361,7 +357,11 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
         let memory = self.start_blocking();
         let outcome = self.make(&memory, &mut attempt);
         match &outcome {
-            Ok(value) if O::IDLE && self.retry.accept.verdict(value).is_none() => outcome,
+            Ok(value) if !O::CLOCK && self.retry.accept.verdict(value).is_none() => {
+                self.retry.observe.answered(false, 0);
+                self.retry.observe.ended(StopReason::Succeeded, 1, 0);
+                outcome
+            }
             _ => self.persist(memory, outcome, attempt),
         }
     }
@@ -486,6 +486,12 @@ fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Opti
 
 /// How an attempt is bounded in time, for errors of type `E`.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{E}` can't say that an attempt timed out",
+    label = "an attempt timeout needs an error that is `From<TimedOut>`",
+    note = "give your error a variant for it, with thiserror: `#[error(transparent)] TimedOut(#[from] persevere::TimedOut)`",
+    note = "`io::Error`, boxed errors and `anyhow::Error` have it already"
+)]
 pub trait Guard<E>: Timing {
     /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
     fn guard<V, F, T>(
@@ -512,6 +518,7 @@ impl<E> Guard<E> for Whole {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: From<TimedOut>> Guard<E> for Cut {
     fn guard<V, F, T>(
         cut: &mut Self::Flag,

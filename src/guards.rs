@@ -165,6 +165,7 @@ impl<E, D: Deref<Target = Breaker>> Observe<E> for Breaking<D> {
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: From<Rejected>, D: Deref<Target = Breaker>> Refuse<E> for Breaking<D> {
     fn refuse(&mut self, now: u64) -> Option<E> {
         self.admit(now).err().map(E::from)
@@ -226,6 +227,7 @@ impl<E, D: Deref<Target = AdaptiveThrottle>> Observe<E> for Throttling<D> {
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: From<Rejected>, D: Deref<Target = AdaptiveThrottle>> Refuse<E> for Throttling<D> {
     fn refuse(&mut self, now: u64) -> Option<E> {
         self.admit(now).err().map(E::from)

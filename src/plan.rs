@@ -20,6 +20,9 @@ pub trait Plan {
 
     fn policy(&self) -> Self::Held;
 
+    /// Whether it has neither a seed nor a list of waits.
+    const PLAIN: bool = false;
+
     /// The policy's deadline, in nanoseconds; `u64::MAX` for none.
     fn within(&self) -> u64;
 
@@ -93,6 +96,7 @@ impl Blocking for Whole {}
 impl Plan for Policy {
     type Timing = Whole;
     type Held = Self;
+    const PLAIN: bool = true;
 
     #[inline(always)]
     fn policy(&self) -> Self {
@@ -108,6 +112,7 @@ impl Plan for Policy {
 impl Plan for &Policy {
     type Timing = Whole;
     type Held = Self;
+    const PLAIN: bool = true;
 
     #[inline(always)]
     fn policy(&self) -> Self {

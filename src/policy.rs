@@ -51,8 +51,8 @@ pub struct Policy {
 /// The limits of one fault's own: connect, read, status, redirect, other.
 pub(crate) const LIMITS: usize = 5;
 pub(crate) const UNLIMITED: u32 = u32::MAX;
-const UNSET: u16 = u16::MAX;
-pub(crate) const UNSET_LIMITS: [u16; LIMITS] = [UNSET; LIMITS];
+/// Limits are kept as one more than they are, so that none of its own is zero: five of those are tested at once.
+pub(crate) const UNSET_LIMITS: [u16; LIMITS] = [0; LIMITS];
 
 /// Says what to do with a hint above [`hint_max`](Policy::hint_max), or with hints at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -217,7 +217,7 @@ impl Policy {
     }
 
     const fn limit(mut self, fault: Fault, retries: u16) -> Self {
-        self.limits[slot(fault)] = retries;
+        self.limits[slot(fault)] = retries.wrapping_add(1);
         self
     }
 
@@ -335,12 +335,14 @@ pub(crate) const fn slot(fault: Fault) -> usize {
 }
 
 impl Policy {
+    /// Connect, read, status, redirect, other.
+    pub(crate) fn own_limits(&self) -> [Option<u16>; LIMITS] {
+        self.limits.map(|limit| limit.checked_sub(1))
+    }
+
     /// The limit of this fault's own, if it has one.
     pub(crate) const fn own_limit(&self, fault: Fault) -> Option<u16> {
-        match self.limits[slot(fault)] {
-            UNSET => None,
-            limit => Some(limit),
-        }
+        self.limits[slot(fault)].checked_sub(1)
     }
 }
 
@@ -419,8 +421,10 @@ impl fmt::Display for Policy {
             Jitter::Additive(_) => f.write_str(" with additive jitter")?,
         }
         let names = ["connect", "read", "status", "redirect", "other"];
-        for (name, limit) in names.into_iter().zip(self.limits).filter(|&(_, limit)| limit != UNSET) {
-            write!(f, ", at most {limit} after {name} faults")?;
+        for (name, limit) in names.into_iter().zip(self.own_limits()) {
+            if let Some(limit) = limit {
+                write!(f, ", at most {limit} after {name} faults")?;
+            }
         }
         if !self.idempotent {
             f.write_str(", only where nothing was reached")?;
@@ -434,7 +438,7 @@ impl fmt::Display for Policy {
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [connect, read, status, redirect, other] = self.limits.map(|limit| (limit != UNSET).then_some(limit));
+        let [connect, read, status, redirect, other] = self.own_limits();
         f.debug_struct("Policy")
             .field("total", &self.total)
             .field("backoff", &nanos::duration(self.rule.base))

@@ -178,16 +178,13 @@ pub enum Listed {
 
 /// Whether nothing but a doubling backoff has a say in the wait after this failure, as in most runs.
 #[inline(always)]
-pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict, listed: Listed) -> bool {
-    policy.rule.growth == Growth::Doubling
-        && verdict.hint_nanos() == 0
-        && matches!(listed, Listed::No)
-        && policy.limits == UNSET_LIMITS
+pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
+    policy.rule.growth == Growth::Doubling && verdict.hint_nanos() == 0 && policy.limits == UNSET_LIMITS
 }
 
 /// The one place that decides: how long to wait, in nanoseconds, or why to stop.
 ///
-/// Compiled twice: with `USUAL`, which takes [`is_usual`] for granted, it calls nothing, and so saves no register.
+/// Compiled twice: with `USUAL`, which takes [`is_usual`] and the lack of a list for granted, it calls nothing, and so saves no register.
 #[inline(always)]
 pub(crate) fn decide<const USUAL: bool>(
     policy: &Policy,

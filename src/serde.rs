@@ -121,8 +121,8 @@ impl From<Form> for Policy {
         // The factor again, now that it is known what it belongs to.
         policy = policy.factor(form.factor);
         policy.within = form.within.map_or(u64::MAX, |within| within.0);
-        policy.limits =
-            [form.connect, form.read, form.status, form.redirect, form.other].map(|own| own.unwrap_or(u16::MAX));
+        policy.limits = [form.connect, form.read, form.status, form.redirect, form.other]
+            .map(|own| own.map_or(0, |own| own.wrapping_add(1)));
         policy
     }
 }

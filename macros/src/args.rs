@@ -108,6 +108,26 @@ const KEYS: &[(&str, Kind)] = &[
     ("crate", Kind::Crate),
 ];
 
+/// What other crates, and people, call these keys.
+const MEANT: &[(&[&str], &str)] = &[
+    (
+        &["attempts", "max_attempts", "retries", "max_retries", "times", "tries", "count", "max_times"],
+        "`total`, the retries after the first attempt",
+    ),
+    (&["delay", "base", "base_delay", "min_delay", "initial", "interval", "wait", "backoff_factor"], "`backoff`"),
+    (&["max_delay", "max_wait", "backoff_max", "cap", "max_interval", "max_backoff"], "`max`, the longest wait"),
+    (
+        &["timeout", "per_attempt", "attempt_deadline"],
+        "`attempt_timeout` for each attempt, or `within` for all of them",
+    ),
+    (&["deadline", "max_elapsed", "max_duration", "total_timeout", "overall", "total_delay"], "`within`"),
+    (&["retry_if", "retry_on", "condition", "predicate", "filter", "should_retry", "on"], "`when`"),
+    (&["retry_ok", "until", "when_value", "retry_on_result"], "`when_ok`"),
+    (&["notify", "hook", "on_error", "callback", "before_sleep"], "`on_retry`"),
+    (&["multiplier", "growth", "exponent"], "`factor`"),
+    (&["sleep", "sleeper", "runtime"], "`timer`"),
+];
+
 /// One key as it is written.
 struct Entry {
     key: Ident,
@@ -178,7 +198,9 @@ impl Args {
         let name = key.to_string();
         let Some(&(_, kind)) = KEYS.iter().find(|(known, _)| *known == name) else {
             let keys = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect::<Vec<_>>().join(", ");
-            return Err(Error::new_spanned(key, format!("unknown key `{key}`: there are {keys}")));
+            let meant = MEANT.iter().find(|(others, _)| others.contains(&&*name));
+            let meant = meant.map_or(String::new(), |(_, meant)| format!("did you mean {meant}? "));
+            return Err(Error::new_spanned(key, format!("unknown key `{key}`: {meant}there are {keys}")));
         };
         if earlier(&name) {
             return Err(Error::new_spanned(key, format!("`{key}` is set twice")));

@@ -18,3 +18,8 @@ fn three() -> Result<u32, std::io::Error> {
 fn main() {
     let _ = three();
 }
+
+#[retry(total = 3, shape = 1)]
+fn four() -> Result<u32, std::io::Error> {
+    four()
+}

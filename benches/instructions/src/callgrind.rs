@@ -44,7 +44,8 @@ fn inclusive(text: &str) -> Result<Costs, String> {
                 callee = names.get(id).copied();
             }
         } else if line.starts_with("calls=") {
-            let cost = lines.next().and_then(|line| line.split(' ').next_back()).and_then(|cost| cost.parse::<u64>().ok());
+            let cost =
+                lines.next().and_then(|line| line.split(' ').next_back()).and_then(|cost| cost.parse::<u64>().ok());
             let (Some(callee), Some(cost)) = (callee, cost) else { continue };
             let sum: &mut u64 = sums.entry(callee).or_default();
             *sum += cost;

@@ -1,5 +1,6 @@
 //! The cases: functions of their own, called `CALLS` times each. The operation is the same everywhere.
 
+use std::cell::RefCell;
 use std::future::{Future, Ready, poll_fn, ready};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use persevere::prelude::retry as retry_in_place;
 use persevere::{
-    Backoff, BlockingTimer, Jitter, Policy, Report, Retryable, Timer, Verdict, retry, retry_async,
+    Backoff, BlockingTimer, Budget, Jitter, Nested, Policy, Retryable, ThreadTimer, TimedOut, Timer, Verdict, retry,
+    retry_async,
 };
 
 pub const CALLS: u64 = 100;
@@ -18,6 +20,12 @@ pub const CALLS: u64 = 100;
 pub struct Fail(u64);
 
 const BUSY: u64 = 1;
+
+impl From<TimedOut> for Fail {
+    fn from(_: TimedOut) -> Self {
+        Self(BUSY)
+    }
+}
 
 impl std::fmt::Display for Fail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -94,10 +102,9 @@ macro_rules! cases {
     };
 }
 
-
 pub fn run(failures: u64, polls: u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let _context = runtime.enter();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    RUNTIME.set(Some(runtime.expect("tokio has a runtime")));
     for &(name, case) in CASES {
         // A case without a way to wait at once is not made to fail.
         let failures = if name.contains("retries") { failures } else { 0 };
@@ -107,11 +114,11 @@ pub fn run(failures: u64, polls: u64) {
             assert_eq!(script.failures, 0, "{name}");
         }
     }
-    RUNTIME.with(|cell| drop(cell.take()));
+    RUNTIME.set(None);
 }
 
 thread_local! {
-    static RUNTIME: std::cell::Cell<Option<tokio::runtime::Runtime>> = const { std::cell::Cell::new(None) };
+    static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
 }
 
 /// Polls until ready, with a waker that does nothing.
@@ -128,8 +135,23 @@ fn block<F: Future>(future: F) -> F::Output {
     }
 }
 
-async fn asking(failures: &mut Script) -> Answer {
-    operation(failures)
+async fn asking(script: &mut Script) -> Answer {
+    operation(script)
+}
+
+/// Gives the executor one turn.
+#[derive(Default)]
+struct Yield(bool);
+
+impl Future for Yield {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 /// Pending this many times before it asks.
@@ -147,136 +169,190 @@ impl Future for Pending {
     }
 }
 
-async fn slow(failures: &mut Script) -> Answer {
-    Pending(failures.polls).await;
-    operation(failures)
+async fn slow(script: &mut Script) -> Answer {
+    Pending(script.polls).await;
+    operation(script)
 }
 
 /// An operation whose future holds `SIZE` bytes over its await.
-async fn large<const SIZE: usize>(failures: &mut Script) -> Answer {
+async fn large<const SIZE: usize>(script: &mut Script) -> Answer {
     let ballast = black_box([0_u8; SIZE]);
     poll_fn(|_| Poll::Ready(())).await;
-    let answer = operation(failures);
+    let answer = operation(script);
     black_box(&ballast);
     answer
 }
 
 #[retry]
-fn attribute_blocking(failures: &mut Script) -> Answer {
-    operation(failures)
+fn attribute_blocking(script: &mut Script) -> Answer {
+    operation(script)
 }
 
 #[retry(total = 20, jitter = none, timer = NoWait)]
-fn attribute_blocking_retries(failures: &mut Script) -> Answer {
-    operation(failures)
+fn attribute_blocking_retries(script: &mut Script) -> Answer {
+    operation(script)
 }
 
 #[retry]
-async fn attribute_async(failures: &mut Script) -> Answer {
-    asking(failures).await
+async fn attribute_async(script: &mut Script) -> Answer {
+    asking(script).await
 }
 
 #[retry]
-async fn attribute_slow(failures: &mut Script) -> Answer {
-    slow(failures).await
+async fn attribute_slow(script: &mut Script) -> Answer {
+    slow(script).await
 }
 
+/// Runs this as a task of tokio's.
 #[inline(always)]
-fn tokio_block(future: impl Future<Output = Answer>) -> Answer {
-    RUNTIME.with(|cell| {
-        let runtime =
-            cell.take().unwrap_or_else(|| tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
-        let answer = runtime.block_on(future);
-        cell.set(Some(runtime));
-        answer
+fn spawn<F: Future<Output = Answer> + Send + 'static>(script: &mut Script, task: impl FnOnce(Script) -> F) -> Answer {
+    let own = Script { failures: std::mem::take(&mut script.failures), polls: script.polls };
+    RUNTIME.with_borrow(|runtime| {
+        let runtime = runtime.as_ref().expect("`run` makes it");
+        runtime.block_on(runtime.spawn(task(own))).expect("the task does not panic")
     })
 }
 
-cases! {
-    fn sync_bare(f) { operation(f) }
-    fn sync_hand(f) {
+/// Writes a case that tries again by hand: three times, a millisecond apart.
+macro_rules! by_hand {
+    ($attempt:expr, $sleep:expr) => {{
         let mut retries = 3;
         loop {
-            match operation(f) {
+            match $attempt {
                 Err(Fail(BUSY)) if retries > 0 => {
                     retries -= 1;
-                    std::thread::sleep(Duration::from_millis(1));
+                    $sleep;
                 }
-                outcome => return outcome,
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+
+static BUDGET: Budget = Budget::new();
+
+cases! {
+    fn sync_bare(f) { operation(f) }
+    fn sync_hand(f) { by_hand!(operation(f), std::thread::sleep(Duration::from_millis(1))) }
+    fn sync_function(f) { retry(Policy::new(), || operation(f)) }
+    #[allow(clippy::needless_borrows_for_generic_args)] // That is the case.
+    fn sync_function_ref(f) { retry(&POLICY, || operation(f)) }
+    fn sync_macro(f) { retry_in_place!(POLICY, operation(f)) }
+    fn sync_attribute(f) { attribute_blocking(f) }
+    fn sync_when(f) { retry(Policy::new().when(|e: &Fail| e.0 == BUSY), || operation(f)) }
+    fn sync_budget(f) { retry(Policy::new().budget(&BUDGET), || operation(f)) }
+    fn sync_deadline(f) { retry(Policy::new().within(Duration::from_secs(9)), || operation(f)) }
+    fn clock_once(f) {
+        black_box(BlockingTimer::now(&ThreadTimer));
+        operation(f)
+    }
+
+    fn sync_retries_bare(f) {
+        loop {
+            let answer = operation(f);
+            if answer.is_ok() {
+                break answer;
             }
         }
     }
-    fn sync_function(f) { retry(Policy::new(), || operation(f)) }
-    fn sync_function_ref(f) { retry(&POLICY, || operation(f)) }
-    fn sync_macro(f) { retry_in_place!(Policy::new(), operation(f)) }
-    fn sync_macro_ref(f) { retry_in_place!(&POLICY, operation(f)) }
-    fn sync_macro_const(f) { retry_in_place!(POLICY, operation(f)) }
-    fn sync_attribute(f) { attribute_blocking(f) }
-    fn sync_when(f) { retry(Policy::new().when(|e: &Fail| e.0 == BUSY), || operation(f)) }
-    fn sync_deadline(f) { retry(Policy::new().within(Duration::from_secs(9)).timer(NoWait), || operation(f)) }
-    fn sync_report(f) {
-        let mut report = Report::new();
-        retry(Policy::new().timer(NoWait).report(&mut report), || operation(f))
-    }
-
-    fn sync_function_retries(f) { retry(MANY.timer(NoWait), || operation(f)) }
-    fn sync_jitter_retries(f) { retry(MANY_JITTERED.timer(NoWait), || operation(f)) }
-    fn sync_macro_retries(f) { retry_in_place!(MANY.timer(NoWait), operation(f)) }
-    fn sync_attribute_retries(f) { attribute_blocking_retries(f) }
-    fn sync_bare_retries(f) { loop { let answer = operation(f); if answer.is_ok() { return answer } } }
+    fn sync_retries_function(f) { retry(MANY.timer(NoWait), || operation(f)) }
+    fn sync_retries_macro(f) { retry_in_place!(MANY.timer(NoWait), operation(f)) }
+    fn sync_retries_attribute(f) { attribute_blocking_retries(f) }
+    fn sync_retries_jitter(f) { retry(MANY_JITTERED.timer(NoWait), || operation(f)) }
 
     fn async_bare(f) { block(async { asking(f).await }) }
-    fn async_hand(f) {
-        block(async {
-            let mut retries = 3;
-            loop {
-                match asking(f).await {
-                    Err(Fail(BUSY)) if retries > 0 => {
-                        retries -= 1;
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    outcome => return outcome,
-                }
-            }
-        })
-    }
-    fn async_function(f) { let g = std::cell::RefCell::new(f); block(retry_async(Policy::new(), || async { operation(&mut g.borrow_mut()) })) }
-    fn async_function_ref(f) { let g = std::cell::RefCell::new(f); block(retry_async(&POLICY, || async { operation(&mut g.borrow_mut()) })) }
-    fn async_function_bare(f) { let g = std::cell::RefCell::new(f); block(async { operation(&mut g.borrow_mut()) }) }
-    fn async_macro(f) { block(async { retry_async!(Policy::new(), asking(f).await) }) }
+    fn async_hand(f) { block(async { by_hand!(asking(f).await, tokio::time::sleep(Duration::from_millis(1)).await) }) }
+    fn async_macro(f) { block(async { retry_async!(POLICY, asking(f).await) }) }
     fn async_macro_ref(f) { block(async { retry_async!(&POLICY, asking(f).await) }) }
     fn async_attribute(f) { block(attribute_async(f)) }
+    fn async_timed(f) {
+        block(async { retry_async!(POLICY.attempt_timeout(Duration::from_secs(1)).timer(NoWait), asking(f).await) })
+    }
+    fn async_nested(f) { block(async { retry_async!(POLICY.nested(Nested::GiveUp), asking(f).await) }) }
+    fn async_bare_cell(f) {
+        let f = RefCell::new(f);
+        block(async { operation(&mut f.borrow_mut()) })
+    }
+    fn async_function(f) {
+        let f = RefCell::new(f);
+        block(retry_async(POLICY, || async { operation(&mut f.borrow_mut()) }))
+    }
+    fn async_function_ref(f) {
+        let f = RefCell::new(f);
+        block(retry_async(&POLICY, || async { operation(&mut f.borrow_mut()) }))
+    }
 
-    fn poll_bare(f) { block(async { slow(f).await }) }
-    fn poll_hand(f) {
+    fn async_retries_bare(f) {
         block(async {
-            let mut retries = 3;
             loop {
-                match slow(f).await {
-                    Err(Fail(BUSY)) if retries > 0 => {
-                        retries -= 1;
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                    outcome => return outcome,
+                let answer = asking(f).await;
+                if answer.is_ok() {
+                    break answer;
                 }
             }
         })
     }
-    fn poll_macro(f) { block(async { retry_async!(Policy::new(), slow(f).await) }) }
+    fn async_retries_macro(f) { block(async { retry_async!(MANY.timer(NoWait), asking(f).await) }) }
+
+    fn poll_bare(f) { block(async { slow(f).await }) }
+    fn poll_hand(f) { block(async { by_hand!(slow(f).await, tokio::time::sleep(Duration::from_millis(1)).await) }) }
+    fn poll_macro(f) { block(async { retry_async!(&POLICY, slow(f).await) }) }
     fn poll_attribute(f) { block(attribute_slow(f)) }
 
-    fn size_bare_64(f) { block(async { large::<64>(f).await }) }
-    fn size_bare_16384(f) { block(async { large::<16384>(f).await }) }
-    fn size_macro_64(f) { block(async { retry_async!(Policy::new(), large::<64>(f).await) }) }
-    fn size_macro_16384(f) { block(async { retry_async!(Policy::new(), large::<16384>(f).await) }) }
+    fn small_bare(f) { block(async { large::<64>(f).await }) }
+    fn small_macro(f) { block(async { retry_async!(&POLICY, large::<64>(f).await) }) }
+    fn large_bare(f) { block(async { large::<16384>(f).await }) }
+    fn large_macro(f) { block(async { retry_async!(&POLICY, large::<16384>(f).await) }) }
 
-    fn async_macro_retries(f) { block(async { retry_async!(MANY.timer(NoWait), asking(f).await) }) }
-    fn async_bare_retries(f) { block(async { loop { let answer = asking(f).await; if answer.is_ok() { return answer } } }) }
+    fn yield_retries_bare(f) {
+        spawn(f, |mut own| async move {
+            loop {
+                let answer = asking(&mut own).await;
+                if answer.is_ok() {
+                    break answer;
+                }
+                Yield::default().await;
+            }
+        })
+    }
+    fn yield_retries_macro(f) {
+        spawn(f, |mut own| async move {
+            retry_async!(Policy::new().total(20).backoff(Duration::ZERO), asking(&mut own).await)
+        })
+    }
 
-    fn tokio_zero_retries(f) { tokio_block(async { retry_async!(Policy::new().total(20).backoff(Duration::ZERO), asking(f).await) }) }
+    fn next_plain(f) { next(f, Backoff::new(Duration::from_millis(300))) }
+    fn next_jittered(f) { next(f, Backoff::new(Duration::from_millis(300)).jitter(Jitter::Full)) }
+}
 
-    fn next_1(f) { let mut b = black_box(Backoff::new(Duration::from_millis(300))); for _ in 0..1 { black_box(b.next()); } operation(f) }
-    fn next_11(f) { let mut b = black_box(Backoff::new(Duration::from_millis(300))); for _ in 0..11 { black_box(b.next()); } operation(f) }
-    fn next_jitter_1(f) { let mut b = black_box(Backoff::new(Duration::from_millis(300)).jitter(Jitter::Full)); for _ in 0..1 { black_box(b.next()); } operation(f) }
-    fn next_jitter_11(f) { let mut b = black_box(Backoff::new(Duration::from_millis(300)).jitter(Jitter::Full)); for _ in 0..11 { black_box(b.next()); } operation(f) }
+/// As many waits as the script has polls.
+#[inline(always)]
+fn next(script: &mut Script, backoff: Backoff) -> Answer {
+    let mut backoff = black_box(backoff);
+    for _ in 0..script.polls {
+        black_box(backoff.next());
+    }
+    operation(script)
+}
+
+/// What a future of each door takes beside an operation of 1 KiB.
+pub fn future_sizes() -> Vec<(&'static str, usize)> {
+    let script = RefCell::new(Script { failures: 0, polls: 0 });
+    async fn operation(script: &RefCell<Script>) -> Answer {
+        let ballast = black_box([0_u8; 1024]);
+        poll_fn(|_| Poll::Ready(())).await;
+        black_box(&ballast);
+        self::operation(&mut script.borrow_mut())
+    }
+    let function = size_of_val(&operation(&script));
+    let block = size_of_val(&async { operation(&script).await });
+    vec![
+        ("`retry_async` by reference", size_of_val(&retry_async(&POLICY, || operation(&script))) - function),
+        ("`retry_async`", size_of_val(&retry_async(POLICY, || operation(&script))) - function),
+        (
+            "`retry_async!` by reference",
+            size_of_val(&async { retry_async!(&POLICY, operation(&script).await) }) - block,
+        ),
+        ("`retry_async!`", size_of_val(&async { retry_async!(POLICY, operation(&script).await) }) - block),
+    ]
 }

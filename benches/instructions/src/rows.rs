@@ -1,0 +1,112 @@
+//! What is reported, and what it may cost.
+
+use std::fmt::Write as _;
+
+use crate::callgrind::{self, Costs};
+use crate::cases::{CASES, future_sizes};
+
+/// A case against what it is to be compared with, and its ceilings: with all features compiled in, and with the default
+/// ones. A ceiling is what was reached plus a fifth, rounded up.
+struct Row(&'static str, What, &'static str, &'static str, [u32; 2]);
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    /// A first try that succeeds.
+    First,
+    /// Each failure and retry.
+    Retry,
+    /// Each poll that is pending, or each step.
+    Poll,
+}
+
+use What::{First, Poll, Retry};
+
+const ROWS: &[Row] = &[
+    Row("blocking, a loop by hand", First, "sync_hand", "sync_bare", [11, 11]),
+    Row("blocking, `retry!`", First, "sync_macro", "sync_bare", [6, 6]),
+    Row("blocking, `#[retry]`", First, "sync_attribute", "sync_bare", [6, 6]),
+    Row("blocking, `retry`", First, "sync_function", "sync_bare", [8, 8]),
+    Row("blocking, `retry` by reference", First, "sync_function_ref", "sync_bare", [8, 8]),
+    Row("blocking, `.when(..)`", First, "sync_when", "sync_bare", [8, 8]),
+    Row("blocking, `.budget(..)`", First, "sync_budget", "sync_bare", [11, 11]),
+    Row("blocking, a deadline, over a look at the clock", First, "sync_deadline", "clock_once", [14, 14]),
+    Row("async, a loop by hand", First, "async_hand", "async_bare", [34, 34]),
+    Row("async, `retry_async!`", First, "async_macro", "async_bare", [70, 48]),
+    Row("async, `retry_async!` by reference", First, "async_macro_ref", "async_bare", [62, 42]),
+    Row("async, `#[retry]`", First, "async_attribute", "async_bare", [69, 50]),
+    Row("async, `retry_async`", First, "async_function", "async_bare_cell", [74, 52]),
+    Row("async, `retry_async` by reference", First, "async_function_ref", "async_bare_cell", [65, 45]),
+    Row("async, an attempt timeout", First, "async_timed", "async_bare", [150, 136]),
+    Row("async, a nesting scope", First, "async_nested", "async_bare", [183, 155]),
+    Row("a loop by hand", Poll, "poll_hand", "poll_bare", [1, 1]),
+    Row("`retry_async!` by reference", Poll, "poll_macro", "poll_bare", [15, 15]),
+    Row("`#[retry]`", Poll, "poll_attribute", "poll_bare", [12, 11]),
+    Row("blocking, `retry`", Retry, "sync_retries_function", "sync_retries_bare", [222, 132]),
+    Row("blocking, `retry!`", Retry, "sync_retries_macro", "sync_retries_bare", [222, 132]),
+    Row("blocking, `#[retry]`", Retry, "sync_retries_attribute", "sync_retries_bare", [213, 123]),
+    Row("blocking, full jitter", Retry, "sync_retries_jitter", "sync_retries_bare", [257, 167]),
+    Row("async, `retry_async!`", Retry, "async_retries_macro", "async_retries_bare", [224, 132]),
+    Row("no wait, in a task of tokio's, over a yield", Retry, "yield_retries_macro", "yield_retries_bare", [252, 159]),
+    Row("`Backoff::next`", Poll, "next_plain", "sync_bare", [63, 63]),
+    Row("`Backoff::next`, full jitter", Poll, "next_jittered", "sync_bare", [104, 104]),
+];
+
+/// Measures and prints all rows; says whether each is below its ceiling.
+pub fn report() -> Result<bool, String> {
+    let measured = Measured::new()?;
+    let of = usize::from(!cfg!(feature = "all"));
+    let mut table = String::from("what\tof\tinstructions\tceiling\n");
+    let mut below = true;
+    let mut row = |what: &str, of: &str, count: f64, ceiling: u32| {
+        let passed = if count > f64::from(ceiling) { " PASSED" } else { "" };
+        below &= passed.is_empty();
+        let _ = writeln!(table, "{what}\t{of}\t{count:.1}\t{ceiling}{passed}");
+    };
+    for Row(name, what, case, bare, ceilings) in ROWS {
+        let what = *what;
+        let title = match what {
+            First => "first try",
+            Retry => "a retry",
+            Poll => "a poll or step",
+        };
+        row(name, title, measured.of(what, case) - measured.of(what, bare), ceilings[of]);
+    }
+    let over = |case, bare| measured.of(First, case) - measured.of(First, bare);
+    let copied = over("large_macro", "large_bare") - over("small_macro", "small_bare");
+    row("an operation of 16 KiB, over one of 64 bytes", "first try", copied, 8);
+    for (door, bytes) in future_sizes() {
+        let own = if door.ends_with("by reference") { 48 } else { 104 };
+        // A block in place holds what it borrows once more; a run's span is a word, once it has one.
+        let ceiling = own + if of == 0 { 8 } else { 0 };
+        row(&format!("future over an operation of 1 KiB, {door}"), "bytes", bytes as f64, ceiling);
+    }
+    print!("{table}");
+    Ok(below)
+}
+
+/// The cases without failures and polls, and what each failure and each poll adds.
+struct Measured {
+    first: Costs,
+    retries: [Costs; 2],
+    polls: [Costs; 2],
+}
+
+impl Measured {
+    fn new() -> Result<Self, String> {
+        let measured = Self {
+            first: callgrind::costs(0, 0)?,
+            retries: [callgrind::costs(2, 0)?, callgrind::costs(6, 0)?],
+            polls: [callgrind::costs(0, 1)?, callgrind::costs(0, 11)?],
+        };
+        debug_assert!(CASES.iter().all(|(case, _)| measured.first.contains_key(case)));
+        Ok(measured)
+    }
+
+    fn of(&self, what: What, case: &str) -> f64 {
+        match what {
+            First => self.first[case],
+            Retry => (self.retries[1][case] - self.retries[0][case]) / 4.0,
+            Poll => (self.polls[1][case] - self.polls[0][case]) / 10.0,
+        }
+    }
+}
