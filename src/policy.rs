@@ -335,11 +335,6 @@ pub(crate) const fn slot(fault: Fault) -> usize {
 }
 
 impl Policy {
-    /// Connect, read, status, redirect, other.
-    pub(crate) fn own_limits(&self) -> [Option<u16>; LIMITS] {
-        self.limits.map(|limit| limit.checked_sub(1))
-    }
-
     /// The limit of this fault's own, if it has one.
     pub(crate) const fn own_limit(&self, fault: Fault) -> Option<u16> {
         self.limits[slot(fault)].checked_sub(1)
@@ -421,10 +416,8 @@ impl fmt::Display for Policy {
             Jitter::Additive(_) => f.write_str(" with additive jitter")?,
         }
         let names = ["connect", "read", "status", "redirect", "other"];
-        for (name, limit) in names.into_iter().zip(self.own_limits()) {
-            if let Some(limit) = limit {
-                write!(f, ", at most {limit} after {name} faults")?;
-            }
+        for (name, limit) in names.into_iter().zip(self.limits).filter(|&(_, limit)| limit != 0) {
+            write!(f, ", at most {} after {name} faults", limit - 1)?;
         }
         if !self.idempotent {
             f.write_str(", only where nothing was reached")?;
@@ -438,7 +431,7 @@ impl fmt::Display for Policy {
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [connect, read, status, redirect, other] = self.own_limits();
+        let [connect, read, status, redirect, other] = self.limits.map(|limit| limit.checked_sub(1));
         f.debug_struct("Policy")
             .field("total", &self.total)
             .field("backoff", &nanos::duration(self.rule.base))

@@ -21,5 +21,5 @@ fn main() {
 
 #[retry(total = 3, shape = 1)]
 fn four() -> Result<u32, std::io::Error> {
-    four()
+    three()
 }
