@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // This package builds reqwest without a provider for TLS; most do not need this line.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10));
-    let session = RetryClient::build(client, RECIPE)?;
+    let session = RetryClient::build(client, reqwest::redirect::Policy::default(), RECIPE)?;
     println!("The policy: {RECIPE}.\n");
 
     let cases = [

@@ -9,20 +9,19 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::hash::DefaultHasher;
-use std::io::{self, Read};
-use std::string::String;
+use std::string::{String, ToString as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::Method;
+use ::http::{Method, Uri};
 use ::reqwest::redirect;
 use ::reqwest::{Error, Url, blocking};
 use hyper::body::{Bytes, Frame, SizeHint};
 
-use super::door::{Answer, DRAINED, Fate, Prepared, prepare};
+use super::door::{Answer, DRAINED, Fate, Prepared, Sent, last, prepare};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
-use crate::classify::{AnyOk, Classify};
+use crate::classify::{Accept, Classify};
 use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
@@ -72,16 +71,23 @@ impl RetryExt for blocking::RequestBuilder {
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body
 /// that is a stream is sent once; after a failure before any of it was read the request is tried again, else the run
-/// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
+/// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable). A blocking client reads such a body
+/// before it connects, so there it is always sent once.
 ///
 /// An attempt timeout becomes the request's own timeout, clipped to what is left of the deadline.
 ///
 /// # Requests that are not idempotent, and redirects
 ///
 /// When a connection fails, reqwest does not tell whether a redirect led there. Then the first server has executed the
-/// request. So a request that is not idempotent is sent again after a connect fault only if it can't have been
-/// redirected: if the client is an async one that follows no redirects, or if it is a [`RetryClient`] made by
-/// [`build`](RetryClient::build), which counts them.
+/// request. So a request that is not idempotent is sent again after a connect fault only if it is known that no redirect
+/// was followed:
+///
+/// - of a [`RetryClient`] that [`build`](RetryClient::build) made, since that counts them;
+/// - of an async client that follows no redirects;
+/// - of any async client, if the request has no body or one that is a stream: that tells whether anything was sent.
+///
+/// For any other request, such as a POST with a text as its body on a client that follows redirects, the run ends with
+/// [`StopReason::NotIdempotent`](crate::StopReason::NotIdempotent).
 #[must_use = "a request does nothing until it is sent"]
 pub struct RetryRequest<B, R> {
     builder: B,
@@ -109,11 +115,7 @@ impl<B, R> RetryRequest<B, R> {
     /// Runs this request by another policy, or one with a report, hooks or a timer. Of a session's policy the statuses
     /// and the idempotency stay.
     pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>> {
-        let Self { builder, mut rules, .. } = self;
-        if let Some(session) = &mut rules.session {
-            session.own_policy = true;
-        }
-        RetryRequest { builder, retry: policy.into_retry(), rules }
+        RetryRequest { builder: self.builder, retry: policy.into_retry(), rules: self.rules.own_policy() }
     }
 }
 
@@ -124,26 +126,43 @@ impl<B, R> fmt::Debug for RetryRequest<B, R> {
     }
 }
 
-/// Tells whether the client may have followed a redirect in the attempt that just failed.
-struct Hops {
-    counter: Option<&'static AtomicU32>,
-    before: u32,
+/// What is known of the redirects that the client follows.
+enum Hops {
+    /// It follows none.
+    None,
+    /// They are counted.
+    Counted {
+        counter: &'static AtomicU32,
+        before: u32,
+    },
+    Unknown,
 }
 
 impl Hops {
-    fn new(counted: bool, url: &Url) -> Self {
-        Self { counter: counted.then(|| counter(url)), before: 0 }
+    fn new(counted: bool, url: &Url, client: &dyn fmt::Debug) -> Self {
+        if counted {
+            Self::Counted { counter: counter(url), before: 0 }
+        } else if std::format!("{client:?}").contains(r#"redirect_policy: "Policy(None)""#) {
+            // There is no other way to ask a client; where the text changes, the answer is the safe one.
+            Self::None
+        } else {
+            Self::Unknown
+        }
     }
 
     fn begin(&mut self) {
-        self.before = self.counter.map_or(0, |counter| counter.load(Relaxed));
+        if let Self::Counted { counter, before } = self {
+            *before = counter.load(Relaxed);
+        }
     }
 
-    fn redirected(&self, client: &dyn fmt::Debug) -> bool {
-        match self.counter {
-            Some(counter) => counter.load(Relaxed) != self.before,
-            // There is no other way to ask a client; where the text changes, the answer is the safe one.
-            None => !std::format!("{client:?}").contains("Policy(None)"),
+    /// How much was sent in an attempt that ended with this error.
+    fn sent(&self, error: &Error) -> Sent {
+        match self {
+            Self::Counted { counter, before } if counter.load(Relaxed) != *before => Sent::Perhaps,
+            Self::None | Self::Counted { .. } if error.is_connect() => Sent::Nothing,
+            Self::None | Self::Counted { .. } => Sent::AsJudged,
+            Self::Unknown => Sent::Perhaps,
         }
     }
 }
@@ -152,18 +171,17 @@ impl Hops {
 fn counter(url: &Url) -> &'static AtomicU32 {
     static COUNTERS: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
     let mut hasher = DefaultHasher::new();
-    // The fragment is not sent, so a redirect's history does not have it.
-    url.as_str().split('#').next().hash(&mut hasher);
+    // As the client writes it: without the fragment, which is not sent.
+    url.as_str().parse().map_or_else(|_| String::new(), |uri: Uri| uri.to_string()).hash(&mut hasher);
     &COUNTERS[hasher.finish() as usize % COUNTERS.len()]
 }
 
-fn counting(limit: usize) -> redirect::Policy {
-    let limited = redirect::Policy::limited(limit);
+fn counting(redirects: redirect::Policy) -> redirect::Policy {
     redirect::Policy::custom(move |attempt| {
         if let Some(first) = attempt.previous().first() {
             counter(first).fetch_add(1, Relaxed);
         }
-        limited.redirect(attempt)
+        redirects.redirect(attempt)
     })
 }
 
@@ -184,38 +202,37 @@ macro_rules! again {
 /// Makes one attempt after another of the same request.
 struct Template {
     request: reqwest::Request,
-    /// A body that can't be cloned, and whether any of it was read.
-    stream: Option<Arc<Stream>>,
-}
-
-struct Stream {
-    body: Mutex<reqwest::Body>,
-    touched: AtomicBool,
+    body: Option<Arc<Watched>>,
 }
 
 impl Template {
-    fn new(mut request: reqwest::Request) -> Self {
-        let mut stream = None;
-        if request.try_clone().is_none() {
-            stream = request
-                .body_mut()
-                .take()
-                .map(|body| Arc::new(Stream { body: Mutex::new(body), touched: AtomicBool::new(false) }));
+    /// A body that can't be cloned is watched, to see whether any of it was read. With `watch` so is one that is empty.
+    fn new(mut request: reqwest::Request, watch: bool) -> Self {
+        let mut body = None;
+        let once = request.try_clone().is_none();
+        let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
+        if once || watch && empty() {
+            let inner = Mutex::new(request.body_mut().take().unwrap_or_default());
+            body = Some(Arc::new(Watched { inner, once, asked: AtomicBool::new(false), read: AtomicBool::new(false) }));
         }
-        Self { request, stream }
+        Self { request, body }
     }
 
     fn request(&self, limit: Option<Duration>) -> reqwest::Request {
         let mut request = again!(reqwest::Request, &self.request);
-        if let Some(stream) = &self.stream {
-            *request.body_mut() = Some(reqwest::Body::wrap(Shared(stream.clone())));
+        if let Some(body) = &self.body {
+            *request.body_mut() = Some(reqwest::Body::wrap(Shared(body.clone())));
         }
         shorten(request.timeout_mut(), limit);
         request
     }
 
     fn is_spent(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.touched.load(Relaxed))
+        self.body.as_ref().is_some_and(|body| body.once && body.read.load(Relaxed))
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.asked.load(Relaxed))
     }
 }
 
@@ -225,25 +242,40 @@ fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
     }
 }
 
+struct Watched {
+    inner: Mutex<reqwest::Body>,
+    /// Whether it can be sent only once.
+    once: bool,
+    /// Whether the client asked for its length, its end or its bytes: it does before it sends a request's head.
+    asked: AtomicBool,
+    read: AtomicBool,
+}
+
 /// A body that is still there after an attempt that did not read it.
-struct Shared(Arc<Stream>);
+struct Shared(Arc<Watched>);
+
+impl Shared {
+    fn ask<T>(&self, question: impl FnOnce(&mut reqwest::Body) -> T) -> T {
+        self.0.asked.store(true, Relaxed);
+        question(&mut self.0.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 impl hyper::body::Body for Shared {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.touched.store(true, Relaxed);
-        let mut body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(context)
+        self.0.read.store(true, Relaxed);
+        self.ask(|body| Pin::new(body).poll_frame(context))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.body.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+        self.ask(|body| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.body.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+        self.ask(|body| body.size_hint())
     }
 }
 
@@ -264,7 +296,7 @@ async fn drain(mut response: reqwest::Response) {
     }
 }
 
-impl<P, C, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, AnyOk, O, B, T>>
+impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
     P: Plan,
     C: Classify<Error>,
@@ -281,21 +313,28 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn send(self) -> impl Future<Output = Result<reqwest::Response, Error>> {
-        self.run(|response, _| async { Ok(response) }, drain)
+    pub fn send(self) -> impl Future<Output = Result<reqwest::Response, Error>>
+    where
+        K: Accept<reqwest::Response>,
+    {
+        self.run(|response| ready(Ok(response)), drain)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
     ///
     /// # Errors
     ///
-    /// reqwest's own, of the last attempt. The text of an error page is no error.
+    /// reqwest's own, of the last attempt. The text of an error page is no error. The page of a status that is retried is
+    /// read only if retries have run out.
     ///
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn text(self) -> impl Future<Output = Result<String, Error>> {
-        self.run(|response, _| response.text(), forget)
+    pub fn text(self) -> impl Future<Output = Result<String, Error>>
+    where
+        K: Accept<String>,
+    {
+        self.run(reqwest::Response::text, forget)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -307,8 +346,11 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn bytes(self) -> impl Future<Output = Result<Bytes, Error>> {
-        self.run(|response, _| response.bytes(), forget)
+    pub fn bytes(self) -> impl Future<Output = Result<Bytes, Error>>
+    where
+        K: Accept<Bytes>,
+    {
+        self.run(reqwest::Response::bytes, forget)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -321,26 +363,17 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> impl Future<Output = Result<V, Error>> {
-        let page = self.run(
-            |response, accepted| async move {
-                let bytes = response.bytes().await?;
-                // The page of a status that is retried need not be JSON.
-                if accepted { Ok(Page::Read(parse(bytes).await?)) } else { Ok(Page::Refused(bytes)) }
-            },
-            forget,
-        );
-        async move {
-            match page.await? {
-                Page::Read(value) => Ok(value),
-                Page::Refused(bytes) => parse(bytes).await,
-            }
-        }
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> impl Future<Output = Result<V, Error>>
+    where
+        K: Accept<V>,
+    {
+        self.run(reqwest::Response::json, forget)
     }
 
     fn run<V, R, F, D, G>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>
     where
-        R: Fn(reqwest::Response, bool) -> F + Copy,
+        K: Accept<V>,
+        R: Fn(reqwest::Response) -> F + Copy,
         F: Future<Output = Result<V, Error>>,
         D: Fn(V) -> G,
         G: Future<Output = ()>,
@@ -348,12 +381,22 @@ where
         async move {
             let Self { builder, retry, rules } = self;
             let (client, built) = builder.build_split();
-            let built = built?;
+            let fate = Fate::default();
+            let built = match built {
+                Ok(built) => built,
+                Err(error) => {
+                    let policy = retry.plan.policy();
+                    fate.hopeless.store(true, Relaxed);
+                    let mut driver = Driver::new(prepare(retry, policy, &fate));
+                    driver.start();
+                    return Err(last(driver.settle(Err::<Infallible, _>(error))));
+                }
+            };
             let (policy, rules, counted) =
                 rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
             let cuts = retry.plan.limit() != u64::MAX;
-            let mut hops = Hops::new(counted, built.url());
-            let (template, fate) = (Template::new(built), Fate::default());
+            let mut hops = Hops::new(counted, built.url(), &client);
+            let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
             let mut driver = Driver::new(prepare(retry, policy, &fate));
             driver.start();
             loop {
@@ -361,29 +404,43 @@ where
                 let limit = if cuts { driver.attempt().left() } else { None };
                 let request = template.request(limit);
                 // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
-                let own = client.clone();
+                let (own, body) = (client.clone(), template.body.clone());
                 let attempt = move || async move {
-                    let response = own.execute(request).await?;
-                    let verdict = rules.verdict(response.status(), response.headers());
-                    Ok((read(response, verdict.is_none()).await?, verdict))
+                    let sending = own.execute(request);
+                    // Whatever the client asks of the body from here on, it asks in order to send it.
+                    if let Some(body) = body {
+                        body.asked.store(false, Relaxed);
+                    }
+                    let response = sending.await?;
+                    match rules.verdict(response.status(), response.headers()) {
+                        None => read(response).await.map(Answer::Read),
+                        Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                    }
                 };
                 let outcome: Result<_, Error> = driver.guard(attempt).await;
                 fate.spent.store(template.is_spent(), Relaxed);
                 let wait = match outcome {
-                    Ok((value, verdict)) => {
-                        let wait = match driver.settle(Ok::<_, Error>(Answer((), verdict))) {
-                            Step::Done(_) => return Ok(value),
+                    Ok(answer) => {
+                        let wait = match driver.settle(Ok::<_, Error>(&answer)) {
+                            Step::Done(_) => {
+                                return match answer {
+                                    Answer::Read(value) => Ok(value),
+                                    Answer::Refused(response, _) => read(response).await,
+                                };
+                            }
                             Step::Again => None,
                             Step::Wait(wait) => Some(wait),
                         };
-                        discard(value).await;
+                        match answer {
+                            Answer::Read(value) => discard(value).await,
+                            Answer::Refused(response, _) => drain(response).await,
+                        }
                         wait
                     }
                     Err(error) => {
-                        fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                        match driver.settle(Err::<Answer<Infallible>, _>(error)) {
-                            Step::Done(Err(error)) => return Err(error),
-                            Step::Done(Ok(Answer(never, _))) => match never {},
+                        fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(&error) });
+                        match driver.settle(Err::<Infallible, _>(error)) {
+                            Step::Done(outcome) => return outcome.map(|never| match never {}),
                             Step::Again => None,
                             Step::Wait(wait) => Some(wait),
                         }
@@ -403,29 +460,7 @@ fn forget<V>(_: V) -> Ready<()> {
     ready(())
 }
 
-enum Page<V> {
-    Read(V),
-    Refused(Bytes),
-}
-
-/// Reads JSON with reqwest's own error.
-async fn parse<V: serde_core::de::DeserializeOwned>(bytes: Bytes) -> Result<V, Error> {
-    reqwest::Response::from(::http::Response::new(bytes)).json().await
-}
-
-fn parse_blocking<V: serde_core::de::DeserializeOwned>(bytes: Bytes) -> Result<V, Error> {
-    blocking::Response::from(::http::Response::new(bytes)).json()
-}
-
-/// Reads a body that is short and of known length, so that its connection can be used again.
-fn drain_blocking(response: blocking::Response) {
-    if response.content_length().is_some_and(|length| length <= DRAINED as u64) {
-        // What can't be read costs a new connection.
-        let _ = io::copy(&mut response.take(DRAINED as u64), &mut io::sink());
-    }
-}
-
-impl<P, C, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, AnyOk, O, B, T>>
+impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
     P: Plan,
     C: Classify<Error>,
@@ -438,17 +473,24 @@ where
     /// # Errors
     ///
     /// reqwest's own, of the last attempt. A status is no error: see [`error_for_status`](super::error_for_status).
-    pub fn send(self) -> Result<blocking::Response, Error> {
-        self.run(|response, _| Ok(response), drain_blocking)
+    pub fn send(self) -> Result<blocking::Response, Error>
+    where
+        K: Accept<blocking::Response>,
+    {
+        self.run(Ok)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
     ///
     /// # Errors
     ///
-    /// reqwest's own, of the last attempt. The text of an error page is no error.
-    pub fn text(self) -> Result<String, Error> {
-        self.run(|response, _| response.text(), drop)
+    /// reqwest's own, of the last attempt. The text of an error page is no error. The page of a status that is retried is
+    /// read only if retries have run out.
+    pub fn text(self) -> Result<String, Error>
+    where
+        K: Accept<String>,
+    {
+        self.run(blocking::Response::text)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -456,8 +498,11 @@ where
     /// # Errors
     ///
     /// As [`text`](Self::text).
-    pub fn bytes(self) -> Result<Bytes, Error> {
-        self.run(|response, _| response.bytes(), drop)
+    pub fn bytes(self) -> Result<Bytes, Error>
+    where
+        K: Accept<Bytes>,
+    {
+        self.run(blocking::Response::bytes)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -466,34 +511,34 @@ where
     ///
     /// As [`text`](Self::text); and an error of reqwest's if a body that came whole is not the JSON of a `V`, which is not
     /// retried. If retries run out on a status, that is its error page, as it is with reqwest itself.
-    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error> {
-        let page = self.run(
-            |response, accepted| {
-                let bytes = response.bytes()?;
-                // The page of a status that is retried need not be JSON.
-                if accepted { Ok(Page::Read(parse_blocking(bytes)?)) } else { Ok(Page::Refused(bytes)) }
-            },
-            drop,
-        );
-        match page? {
-            Page::Read(value) => Ok(value),
-            Page::Refused(bytes) => parse_blocking(bytes),
-        }
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
+        self.run(blocking::Response::json)
     }
 
-    fn run<V>(
-        self,
-        read: impl Fn(blocking::Response, bool) -> Result<V, Error>,
-        discard: impl Fn(V),
-    ) -> Result<V, Error> {
+    fn run<V>(self, read: impl Fn(blocking::Response) -> Result<V, Error>) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
         let Self { builder, retry, rules } = self;
         let (client, built) = builder.build_split();
-        let mut built = built?;
+        let fate = Fate::default();
+        let mut built = match built {
+            Ok(built) => built,
+            Err(error) => {
+                let policy = retry.plan.policy();
+                fate.hopeless.store(true, Relaxed);
+                let mut driver = Driver::new(prepare(retry, policy, &fate));
+                driver.start_blocking();
+                return Err(last(driver.settle_blocking(Err::<Infallible, _>(error))));
+            }
+        };
         let (policy, rules, counted) =
             rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
-        let mut hops = Hops::new(counted, built.url());
-        let fate = Fate::default();
+        let mut hops = Hops::new(counted, built.url(), &client);
         let mut driver = Driver::new(prepare(retry, policy, &fate));
         driver.start_blocking();
         // A body that can't be cloned goes with the first attempt.
@@ -509,24 +554,27 @@ where
                 }
                 shorten(request.timeout_mut(), limit);
                 let response = client.execute(request)?;
-                let verdict = rules.verdict(response.status(), response.headers());
-                Ok::<_, Error>((read(response, verdict.is_none())?, verdict))
+                match rules.verdict(response.status(), response.headers()) {
+                    None => read(response).map(Answer::Read),
+                    Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                }
             };
             let wait = match attempt() {
-                Ok((value, verdict)) => {
-                    let wait = match driver.settle_blocking(Ok::<_, Error>(Answer((), verdict))) {
-                        Step::Done(_) => return Ok(value),
-                        Step::Again => Duration::ZERO,
-                        Step::Wait(wait) => wait,
-                    };
-                    discard(value);
-                    wait
-                }
+                // To read on could take for ever, a byte at a time. The client drains what has come with the head.
+                Ok(answer) => match driver.settle_blocking(Ok::<_, Error>(&answer)) {
+                    Step::Done(_) => {
+                        return match answer {
+                            Answer::Read(value) => Ok(value),
+                            Answer::Refused(response, _) => read(response),
+                        };
+                    }
+                    Step::Again => Duration::ZERO,
+                    Step::Wait(wait) => wait,
+                },
                 Err(error) => {
-                    fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                    match driver.settle_blocking(Err::<Answer<Infallible>, _>(error)) {
-                        Step::Done(Err(error)) => return Err(error),
-                        Step::Done(Ok(Answer(never, _))) => match never {},
+                    fate.sent(hops.sent(&error));
+                    match driver.settle_blocking(Err::<Infallible, _>(error)) {
+                        Step::Done(outcome) => return outcome.map(|never| match never {}),
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     }
@@ -568,16 +616,16 @@ impl<C> fmt::Debug for RetryClient<C> {
 impl<C> RetryClient<C> {
     /// Gives an existing client its retries.
     ///
-    /// A request that is not idempotent is then sent again after a connect fault only if the client is an
-    /// async one that follows no redirects; see [`RetryRequest`]. [`build`](RetryClient::build) has no such limit.
+    /// Where reqwest follows redirects and does not tell, a request that is not idempotent is not sent again after a
+    /// connect fault; see [`RetryRequest`]. [`build`](RetryClient::build) has no such limit.
     pub fn new(client: C, policy: impl Into<HttpPolicy>) -> Self {
         Self::with(client, policy.into(), false)
     }
 
-    /// Builds the client, too, with a redirect policy that follows up to ten hops, as reqwest's own, and counts them: then
-    /// a connect fault without a redirect is known for one, and retried for any method.
+    /// Builds the client, too, and counts the redirects that it follows: a connect fault without a redirect is known for
+    /// one, and retried for any method.
     ///
-    /// The builder's other settings stay; a redirect policy that it has is replaced.
+    /// `redirects` takes the place of a redirect policy that the builder has; its other settings stay.
     ///
     /// # Errors
     ///
@@ -585,16 +633,17 @@ impl<C> RetryClient<C> {
     ///
     /// ```no_run
     /// use persevere::{Policy, http::RetryClient};
+    /// use reqwest::redirect;
     ///
-    /// let client = RetryClient::build(reqwest::Client::builder(), Policy::new());
-    /// let blocking = RetryClient::build(reqwest::blocking::Client::builder(), Policy::new());
+    /// let client = RetryClient::build(reqwest::Client::builder(), redirect::Policy::default(), Policy::new());
+    /// let blocking = RetryClient::build(reqwest::blocking::Client::builder(), redirect::Policy::none(), Policy::new());
     /// # let _ = (client, blocking);
     /// ```
-    pub fn build<B>(builder: B, policy: impl Into<HttpPolicy>) -> Result<Self, Error>
+    pub fn build<B>(builder: B, redirects: redirect::Policy, policy: impl Into<HttpPolicy>) -> Result<Self, Error>
     where
         B: ClientBuilder<Client = C>,
     {
-        Ok(Self::with(builder.counting(counting(10))?, policy.into(), true))
+        Ok(Self::with(builder.counting(counting(redirects))?, policy.into(), true))
     }
 
     fn with(client: C, policy: HttpPolicy, counted: bool) -> Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use persevere::http::{HttpPolicy, RetryClient, RetryExt as _, Statuses};
 use persevere::testing::VirtualTimer;
 use persevere::{Fault, Policy, Report, StopReason};
+use reqwest::redirect;
 
 use crate::faults::{install_provider, refused};
 use crate::server::{Peer, Server, respond};
@@ -175,7 +176,7 @@ async fn a_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
         assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
 
         let server = redirects_to_nowhere(status);
-        let session = RetryClient::build(builder(), POLICY).unwrap();
+        let session = RetryClient::build(builder(), redirect::Policy::default(), POLICY).unwrap();
         assert!(session.post(server.url()).body("order").send().await.unwrap_err().is_connect());
         assert_eq!(server.requests(), 1);
 
@@ -188,7 +189,10 @@ async fn a_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
 
 #[test]
 fn a_blocking_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
-    let sessions = [RetryClient::new(blocking(), POLICY), RetryClient::build(blocking_builder(), POLICY).unwrap()];
+    let sessions = [
+        RetryClient::new(blocking(), POLICY),
+        RetryClient::build(blocking_builder(), redirect::Policy::default(), POLICY).unwrap(),
+    ];
     for session in sessions {
         let server = redirects_to_nowhere(307);
         assert!(session.post(server.url()).body("order").send().unwrap_err().is_connect());
@@ -204,8 +208,8 @@ async fn a_refused_post_is_sent_again_where_no_redirect_can_have_led_there() {
         assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().await.is_err());
         report.attempts()
     };
-    assert_eq!(attempts(&RetryClient::build(builder(), POLICY).unwrap()).await, 4);
-    let still = builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    assert_eq!(attempts(&RetryClient::build(builder(), redirect::Policy::default(), POLICY).unwrap()).await, 4);
+    let still = builder().redirect(redirect::Policy::none()).build().unwrap();
     assert_eq!(attempts(&RetryClient::new(still, POLICY)).await, 4);
     assert_eq!(attempts(&RetryClient::new(client(), POLICY)).await, 1);
 }
@@ -218,8 +222,8 @@ fn a_refused_blocking_post_is_sent_again_where_no_redirect_can_have_led_there() 
         assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().is_err());
         report.attempts()
     };
-    assert_eq!(attempts(&RetryClient::build(blocking_builder(), POLICY).unwrap()), 4);
-    let still = blocking_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    assert_eq!(attempts(&RetryClient::build(blocking_builder(), redirect::Policy::default(), POLICY).unwrap()), 4);
+    let still = blocking_builder().redirect(redirect::Policy::none()).build().unwrap();
     // A blocking client can't be asked: the answer is the safe one.
     assert_eq!(attempts(&RetryClient::new(still, POLICY)), 1);
     assert_eq!(attempts(&RetryClient::new(blocking(), POLICY)), 1);
