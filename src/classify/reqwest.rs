@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::string::ToString as _;
+use std::string::{String, ToString as _};
 
 use super::boxed::chain;
 use crate::http::Statuses;
@@ -45,8 +45,9 @@ fn connect(error: &reqwest::Error) -> Verdict {
         causes.next().is_some_and(|error| error.verdict().is_transient())
     };
     // A proxy that answers with any status but 200, or 407 which has a text of its own, or that closes.
-    let by_proxy =
-        || chain(error).any(|error| ["unsuccessful", "unexpected end of file"].contains(&&*error.to_string()));
+    let tunnel =
+        |text: String| ["tunnel error: unsuccessful", "tunnel error: unexpected end of file"].contains(&&*text);
+    let by_proxy = || chain(error).any(|error| tunnel(error.to_string()));
     let transient = error.is_timeout() || error.is_dns() || passing() || by_proxy();
     let verdict = if transient { Verdict::transient() } else { Verdict::permanent() };
     verdict.fault(Fault::Connect).reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })

@@ -16,7 +16,7 @@ fn client() -> reqwest::Client {
     builder().build().unwrap()
 }
 
-fn builder() -> reqwest::ClientBuilder {
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     install_provider();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
 }
@@ -25,7 +25,7 @@ fn blocking() -> reqwest::blocking::Client {
     blocking_builder().build().unwrap()
 }
 
-fn blocking_builder() -> reqwest::blocking::ClientBuilder {
+pub(crate) fn blocking_builder() -> reqwest::blocking::ClientBuilder {
     install_provider();
     reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
 }

@@ -2,6 +2,7 @@
 
 mod doors;
 mod faults;
+mod hints;
 #[cfg(feature = "reqwest-http2")]
 mod http2;
 mod server;
