@@ -31,6 +31,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Serves one connection, on a port that refuses all others.
+    pub(crate) fn once(serve: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self { address: listener.local_addr().unwrap(), counts: Arc::default() };
+        let counts = server.counts.clone();
+        thread::spawn(move || {
+            let Ok((stream, _)) = listener.accept() else { return };
+            drop(listener);
+            counts.connections.fetch_add(1, SeqCst);
+            serve(&mut Peer { stream, counts });
+        });
+        server
+    }
+
     /// Serves each connection with this, in a thread of its own; the connection is closed when it returns.
     pub(crate) fn new(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -78,6 +92,16 @@ impl Peer {
         let request = read_request(&mut self.stream)?;
         self.counts.count(&request);
         Some(request)
+    }
+
+    /// Reads a request's head, and counts it.
+    pub(crate) fn head(&mut self) {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && self.stream.read_exact(&mut byte).is_ok() {
+            head.push(byte[0]);
+        }
+        self.counts.count(&String::from_utf8_lossy(&head).to_lowercase());
     }
 
     /// Counts a request that was read otherwise.
