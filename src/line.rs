@@ -56,6 +56,14 @@ impl Line {
         self.length = (room + MARK.len()) as u8;
     }
 
+    /// Whether what stands from this byte on can be a host, with or without a port; else it is a name and a password, in
+    /// which a `/` does not end the authority.
+    fn is_host(&self, start: u8) -> bool {
+        let text = self.as_str().get(usize::from(start)..).unwrap_or_default();
+        let after = text.rsplit(']').next().unwrap_or_default();
+        after.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     fn put(&mut self, text: &str) {
         let start = usize::from(self.length);
         match self.bytes.get_mut(start..start + text.len()) {
@@ -106,8 +114,14 @@ impl fmt::Write for Line {
                     self.put("***");
                     Place::Authority(start)
                 }
-                (Place::Authority(_), '/') => Place::Path,
-                (Place::Authority(_) | Place::Path, '?' | '#') => {
+                (Place::Authority(start), '/') if self.is_host(start) => Place::Path,
+                (place @ (Place::Authority(_) | Place::Path), '?' | '#') => {
+                    if let Place::Authority(start) = place {
+                        if !self.is_host(start) {
+                            self.length = start;
+                            self.put("***");
+                        }
+                    }
                     self.put(if c == '?' { "?" } else { "#" });
                     self.put(MARK);
                     Place::Query
@@ -157,6 +171,11 @@ mod tests {
         // An `@` in a path is none of ours; a second one in the authority is.
         assert_eq!(line("http://host/@me"), "http://host/@me");
         assert_eq!(line("ftp://me:p@ss@host/"), "ftp://***@host/");
+        // No valid URLs, but what is in them is secret all the same.
+        assert_eq!(line("http://me:se/cr/et@host/a?b"), "http://***@host/a?…");
+        assert_eq!(line("http://me:se?cret@host/"), "http://***?…");
+        assert_eq!(line("http://me:se#cret@host/"), "http://***#…");
+        assert_eq!(line("http://host:80/@me http://[::1]:80/@me"), "http://host:80/@me http://[::1]:80/@me");
     }
 
     #[test]
