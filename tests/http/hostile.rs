@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use persevere::http::{RetryExt as _, error_for_status};
+use persevere::http::{RetryAgent, RetryExt as _, error_for_status};
 use persevere::testing::VirtualTimer;
 use persevere::{Fault, Policy, Report, StopReason, retry};
 
@@ -233,4 +233,32 @@ async fn a_narrow_policy_narrows_every_method() {
     let policy = Policy::new().backoff(Duration::ZERO).idempotent(false);
     assert!(client().get(server.url()).retry(policy).send().await.is_err());
     assert_eq!(server.requests(), 1);
+}
+
+/// Whatever goes wrong, a report shows neither a URL's credentials nor its query.
+#[test]
+fn no_report_shows_a_secret() {
+    let urls = [
+        "http://me:hunter2@127.0.0.1:1/a?token=hunter2#hunter2",
+        "https://me:hunter2@no-such-host.invalid/a?token=hunter2",
+        "gopher://me:hunter2@127.0.0.1/a?token=hunter2",
+        "http://me:hunter2@[/a?token=hunter2",
+        "http://me:hunter2@127.0.0.1:99999/a?token=hunter2",
+        "me:hunter2@127.0.0.1/a?token=hunter2",
+        "127.0.0.1/a?token=hunter2",
+        "/a?token=hunter2",
+    ];
+    let redirected = crate::redirects::redirects_to_nowhere(302);
+    for url in urls.into_iter().chain([&*redirected.url()]) {
+        let (mut by_reqwest, mut by_ureq) = (Report::new(), Report::new());
+        let policy = POLICY.total(1);
+        assert!(blocking().get(url).retry(policy.report(&mut by_reqwest)).send().is_err());
+        let agent = RetryAgent::new(ureq::Agent::config_builder().proxy(None).https_only(true).build().into(), policy);
+        assert!(agent.get(url).policy(policy.report(&mut by_ureq)).call().is_err());
+        for report in [by_reqwest, by_ureq] {
+            let shown = format!("{report} {report:?} {}", report.timeline());
+            assert!(!shown.contains("hunter2"), "{url}: {shown}");
+            assert_eq!(report.failures().count() as u32, report.attempts());
+        }
+    }
 }
