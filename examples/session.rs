@@ -155,7 +155,7 @@ impl Case {
                 row(report.attempts(), began, report.elapsed().saturating_sub(began), &outcome, None);
             }
             Some(reason) => {
-                println!("     {:.2} s  {reason}; what comes back: {outcome}", report.elapsed().as_secs_f64())
+                println!("     {:.2} s  {reason}; what comes back: {outcome}", report.elapsed().as_secs_f64());
             }
             None => {}
         }

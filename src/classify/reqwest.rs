@@ -90,3 +90,20 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
     let settled = |verdict: Verdict| if verdict.kind() == Fault::Connect { BROKEN } else { verdict };
     error.downcast_ref::<io::Error>().map(|error| settled(error.verdict()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test on one machine can take a route away after the request was sent.
+    #[test]
+    fn a_connection_that_stood_has_reached_the_server() {
+        for kind in
+            [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable, io::ErrorKind::ConnectionRefused]
+        {
+            let verdict = judge(&io::Error::from(kind), false).unwrap();
+            assert_eq!((verdict.kind(), verdict.reach()), (Fault::Read, Reached::Maybe));
+            assert!(verdict.is_transient());
+        }
+    }
+}

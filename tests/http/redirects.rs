@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use persevere::http::{RetryClient, RetryExt as _};
 use persevere::{Policy, Report, StopReason};
-use reqwest::redirect;
+use reqwest::{Method, RequestBuilder, redirect};
 
 use crate::doors::{POLICY, blocking, blocking_builder, builder, client, stream};
 use crate::faults::refused;
@@ -180,6 +180,26 @@ async fn a_redirect_gets_what_the_client_itself_would_send() {
                 assert_eq!(text.replace(&format!("referer: {}|", first.url()), ""), plain, "{status} {body:?}");
                 assert_eq!((first.requests(), second.requests()), (1, 1));
             }
+        }
+    }
+}
+
+/// What is watched looks on the wire as it does without.
+#[tokio::test]
+async fn a_request_is_sent_as_the_client_itself_would() {
+    let server = Server::new(|peer| {
+        while let Some(request) = peer.request() {
+            peer.send(respond(200, "", &request.lines().collect::<Vec<_>>().join("|")));
+        }
+    });
+    let client = client();
+    for method in [Method::POST, Method::PATCH, Method::DELETE, Method::PUT] {
+        for body in [None, Some(""), Some("order")] {
+            let request = || body.into_iter().fold(client.request(method.clone(), server.url()), RequestBuilder::body);
+            let plain = request().send().await.unwrap().text().await.unwrap();
+            assert_eq!(request().retry(POLICY).text().await.unwrap(), plain);
+            let narrow = request().retry(POLICY).idempotent(false).text().await.unwrap();
+            assert_eq!(narrow, plain);
         }
     }
 }
