@@ -127,6 +127,8 @@
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod door;
 mod error;
+#[cfg(feature = "reqwest")]
+mod hops;
 mod method;
 mod policy;
 #[cfg(feature = "reqwest")]

@@ -3,21 +3,20 @@
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, Ready, poll_fn, ready};
-use core::hash::{Hash, Hasher};
 use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::hash::DefaultHasher;
-use std::string::{String, ToString as _};
+use std::string::String;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::{Method, Uri};
+use ::http::Method;
 use ::reqwest::redirect;
-use ::reqwest::{Error, Url, blocking};
+use ::reqwest::{Error, blocking};
 use hyper::body::{Bytes, Frame, SizeHint};
 
 use super::door::{Answer, DRAINED, Fate, Prepared, Sent, last, prepare};
+use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
@@ -124,65 +123,6 @@ impl<B, R> fmt::Debug for RetryRequest<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryRequest").finish_non_exhaustive()
     }
-}
-
-/// What is known of the redirects that the client follows.
-enum Hops {
-    /// It follows none.
-    None,
-    /// They are counted.
-    Counted {
-        counter: &'static AtomicU32,
-        before: u32,
-    },
-    Unknown,
-}
-
-impl Hops {
-    fn new(counted: bool, url: &Url, client: &dyn fmt::Debug) -> Self {
-        if counted {
-            Self::Counted { counter: counter(url), before: 0 }
-        } else if std::format!("{client:?}").contains(r#"redirect_policy: "Policy(None)""#) {
-            // There is no other way to ask a client; where the text changes, the answer is the safe one.
-            Self::None
-        } else {
-            Self::Unknown
-        }
-    }
-
-    fn begin(&mut self) {
-        if let Self::Counted { counter, before } = self {
-            *before = counter.load(Relaxed);
-        }
-    }
-
-    /// How much was sent in an attempt that ended with this error.
-    fn sent(&self, error: &Error) -> Sent {
-        match self {
-            Self::Counted { counter, before } if counter.load(Relaxed) != *before => Sent::Perhaps,
-            Self::None | Self::Counted { .. } if error.is_connect() => Sent::Nothing,
-            Self::None | Self::Counted { .. } => Sent::AsJudged,
-            Self::Unknown => Sent::Perhaps,
-        }
-    }
-}
-
-/// Counts the redirects of all requests whose URL falls into the same place: too many are harmless, none is proof.
-fn counter(url: &Url) -> &'static AtomicU32 {
-    static COUNTERS: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
-    let mut hasher = DefaultHasher::new();
-    // As the client writes it: without the fragment, which is not sent.
-    url.as_str().parse().map_or_else(|_| String::new(), |uri: Uri| uri.to_string()).hash(&mut hasher);
-    &COUNTERS[hasher.finish() as usize % COUNTERS.len()]
-}
-
-fn counting(redirects: redirect::Policy) -> redirect::Policy {
-    redirect::Policy::custom(move |attempt| {
-        if let Some(first) = attempt.previous().first() {
-            counter(first).fetch_add(1, Relaxed);
-        }
-        redirects.redirect(attempt)
-    })
 }
 
 /// Writes a request again whose body, if it has one, can be cloned.
@@ -395,7 +335,7 @@ where
             let (policy, rules, counted) =
                 rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
             let cuts = retry.plan.limit() != u64::MAX;
-            let mut hops = Hops::new(counted, built.url(), &client);
+            let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
             let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
             let mut driver = Driver::new(prepare(retry, policy, &fate));
             driver.start();
@@ -538,7 +478,7 @@ where
         let (policy, rules, counted) =
             rules.of(retry.plan.policy(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
-        let mut hops = Hops::new(counted, built.url(), &client);
+        let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
         let mut driver = Driver::new(prepare(retry, policy, &fate));
         driver.start_blocking();
         // A body that can't be cloned goes with the first attempt.
