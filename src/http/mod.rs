@@ -137,6 +137,8 @@ mod retry_after;
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod session;
 mod status;
+#[cfg(feature = "reqwest")]
+mod template;
 #[cfg(feature = "ureq")]
 mod ureq;
 

@@ -2,22 +2,20 @@
 
 use core::convert::Infallible;
 use core::fmt;
-use core::future::{Future, Ready, poll_fn, ready};
-use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use core::task::{Context, Poll};
+use core::future::{Future, Ready, ready};
+use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 use std::string::String;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::Method;
 use ::reqwest::redirect;
 use ::reqwest::{Error, blocking};
-use hyper::body::{Bytes, Frame, SizeHint};
+use hyper::body::Bytes;
 
-use super::door::{Answer, DRAINED, Fate, Prepared, Sent, last, prepare};
+use super::door::{Answer, Fate, Prepared, Sent, last, prepare};
 use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
+use super::template::{Template, again, drain, shorten};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
 use crate::classify::{Accept, Classify};
@@ -122,117 +120,6 @@ impl<B, R> RetryRequest<B, R> {
 impl<B, R> fmt::Debug for RetryRequest<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryRequest").finish_non_exhaustive()
-    }
-}
-
-/// Writes a request again whose body, if it has one, can be cloned.
-macro_rules! again {
-    ($request:ty, $from:expr) => {{
-        let from = $from;
-        from.try_clone().unwrap_or_else(|| {
-            let mut request = <$request>::new(from.method().clone(), from.url().clone());
-            request.headers_mut().clone_from(from.headers());
-            *request.version_mut() = from.version();
-            *request.timeout_mut() = from.timeout().copied();
-            request
-        })
-    }};
-}
-
-/// Makes one attempt after another of the same request.
-struct Template {
-    request: reqwest::Request,
-    body: Option<Arc<Watched>>,
-}
-
-impl Template {
-    /// A body that can't be cloned is watched, to see whether any of it was read. With `watch` so is one that is empty.
-    fn new(mut request: reqwest::Request, watch: bool) -> Self {
-        let mut body = None;
-        let once = request.try_clone().is_none();
-        let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
-        if once || watch && empty() {
-            let inner = Mutex::new(request.body_mut().take().unwrap_or_default());
-            body = Some(Arc::new(Watched { inner, once, asked: AtomicBool::new(false), read: AtomicBool::new(false) }));
-        }
-        Self { request, body }
-    }
-
-    fn request(&self, limit: Option<Duration>) -> reqwest::Request {
-        let mut request = again!(reqwest::Request, &self.request);
-        if let Some(body) = &self.body {
-            *request.body_mut() = Some(reqwest::Body::wrap(Shared(body.clone())));
-        }
-        shorten(request.timeout_mut(), limit);
-        request
-    }
-
-    fn is_spent(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.once && body.read.load(Relaxed))
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| !body.asked.load(Relaxed))
-    }
-}
-
-fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
-    if let Some(limit) = limit {
-        *timeout = Some(timeout.map_or(limit, |timeout| timeout.min(limit)));
-    }
-}
-
-struct Watched {
-    inner: Mutex<reqwest::Body>,
-    /// Whether it can be sent only once.
-    once: bool,
-    /// Whether the client asked for its length, its end or its bytes: it does before it sends a request's head.
-    asked: AtomicBool,
-    read: AtomicBool,
-}
-
-/// A body that is still there after an attempt that did not read it.
-struct Shared(Arc<Watched>);
-
-impl Shared {
-    fn ask<T>(&self, question: impl FnOnce(&mut reqwest::Body) -> T) -> T {
-        self.0.asked.store(true, Relaxed);
-        question(&mut self.0.inner.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl hyper::body::Body for Shared {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.read.store(true, Relaxed);
-        self.ask(|body| Pin::new(body).poll_frame(context))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ask(|body| body.is_end_stream())
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.ask(|body| body.size_hint())
-    }
-}
-
-/// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
-async fn drain(mut response: reqwest::Response) {
-    let mut turns = 16;
-    let mut read = 0;
-    while read < DRAINED && turns > 0 {
-        let mut chunk = pin!(response.chunk());
-        match poll_fn(|context| Poll::Ready(chunk.as_mut().poll(context))).await {
-            Poll::Ready(Ok(Some(chunk))) => read += chunk.len(),
-            Poll::Ready(_) => return,
-            Poll::Pending => {
-                turns -= 1;
-                Yield::default().await;
-            }
-        }
     }
 }
 
@@ -347,9 +234,8 @@ where
                 let (own, body) = (client.clone(), template.body.clone());
                 let attempt = move || async move {
                     let sending = own.execute(request);
-                    // Whatever the client asks of the body from here on, it asks in order to send it.
                     if let Some(body) = body {
-                        body.asked.store(false, Relaxed);
+                        body.begin();
                     }
                     let response = sending.await?;
                     match rules.verdict(response.status(), response.headers()) {

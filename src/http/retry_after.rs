@@ -82,7 +82,7 @@ fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     found.or_else(|| {
         let used_up = |name| values(headers, name).filter_map(|text| number(text, 9)).all(|left| left.is_zero());
         let mut resets = RESETS.into_iter().filter(|&(_, remaining)| used_up(remaining));
-        resets.find_map(|(name, _)| longest(headers, name, |text| reset(text, &now)))
+        resets.find_map(|(name, _)| longest(headers, name, |text| reset(text, now)))
     })
 }
 
