@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::nanos::{self, Brief};
-use crate::retryable::{Fault, Verdict};
+use crate::retryable::{Fault, Named, Verdict};
 
 /// What a hook is told of a failure that will be retried.
 ///
@@ -36,6 +36,11 @@ impl<'a, E> Event<'a, E> {
     /// Tells the fault.
     pub const fn fault(&self) -> Fault {
         self.verdict.fault
+    }
+
+    /// Tells the HTTP status, if the failure was one.
+    pub const fn status(&self) -> Option<u16> {
+        self.verdict.status()
     }
 
     /// Tells the wait that the server asked for.
@@ -71,7 +76,8 @@ impl<E> fmt::Debug for Event<'_, E> {
 impl<E> fmt::Display for Event<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wait = Brief(nanos::from(self.wait));
-        write!(f, "attempt {} failed ({}), next after {wait}", self.attempt, self.fault())
+        let name = Named(self.fault(), self.status());
+        write!(f, "attempt {} failed ({name}), next after {wait}", self.attempt)
     }
 }
 

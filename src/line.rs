@@ -6,13 +6,17 @@ use core::fmt;
 ///
 /// Control characters, bidirectional overrides and line separators are escaped, so that an error's text can't forge
 /// a line of a log (CWE-117). In anything that looks like a URL, the part before `@` is replaced by `***` and a query or
-/// fragment by `…`. What does not fit is cut, and the cut is marked.
+/// fragment by `…`; so they are in a word that would be one if it had a scheme, `me:secret@host?key=secret`. What does
+/// not fit is cut, and the cut is marked.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
     bytes: [u8; SIZE],
     length: u8,
     cut: bool,
     place: Place,
+    /// Where the word began that is not, so far, a URL, and whether it has a colon.
+    word: u8,
+    colon: bool,
 }
 
 const SIZE: usize = 96;
@@ -24,6 +28,8 @@ enum Place {
     Text,
     /// After so many characters of `://`.
     Slashes(u8),
+    /// After a `?` or `#` that stands before this byte: a query if a `=` follows.
+    Doubt(u8),
     /// In what may be credentials; they began at this byte.
     Authority(u8),
     Path,
@@ -32,7 +38,7 @@ enum Place {
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { bytes: [0; SIZE], length: 0, cut: false, place: Place::Text }
+        Self { bytes: [0; SIZE], length: 0, cut: false, place: Place::Text, word: 0, colon: false }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -45,8 +51,11 @@ impl Line {
         if !self.cut {
             return;
         }
-        if let Place::Authority(start) = self.place {
-            self.length = start;
+        match self.place {
+            Place::Authority(start) => self.length = start,
+            Place::Path | Place::Query => {}
+            _ if self.colon => self.length = self.word,
+            _ => {}
         }
         let mut room = usize::from(self.length).min(SIZE - MARK.len());
         while !self.as_str().is_char_boundary(room) {
@@ -54,6 +63,20 @@ impl Line {
         }
         self.bytes[room..room + MARK.len()].copy_from_slice(MARK.as_bytes());
         self.length = (room + MARK.len()) as u8;
+    }
+
+    /// Whether what stands from this byte on can be a host, with or without a port; else it is a name and a password, in
+    /// which a `/` does not end the authority.
+    fn is_host(&self, start: u8) -> bool {
+        let text = self.as_str().get(usize::from(start)..).unwrap_or_default();
+        let after = text.rsplit(']').next().unwrap_or_default();
+        after.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// Writes over what stands from this byte on.
+    fn replace(&mut self, start: u8) {
+        self.length = start;
+        self.put("***");
     }
 
     fn put(&mut self, text: &str) {
@@ -98,24 +121,43 @@ impl fmt::Write for Line {
             self.place = match (self.place, c) {
                 (Place::Slashes(n), '/') if n < 3 => Place::Slashes(n + 1),
                 (Place::Slashes(3), _) => Place::Authority(self.length),
-                (Place::Slashes(_) | Place::Text, ':') => Place::Slashes(1),
-                (Place::Slashes(_) | Place::Text, _) => Place::Text,
                 (place, c) if ends_url(c) && !(c == ']' && matches!(place, Place::Authority(_))) => Place::Text,
                 (Place::Authority(start), '@') => {
-                    self.length = start;
-                    self.put("***");
+                    self.replace(start);
                     Place::Authority(start)
                 }
-                (Place::Authority(_), '/') => Place::Path,
-                (Place::Authority(_) | Place::Path, '?' | '#') => {
-                    self.put(if c == '?' { "?" } else { "#" });
+                (Place::Authority(start), '/') if self.is_host(start) => Place::Path,
+                (place @ (Place::Authority(_) | Place::Path), '?' | '#') => {
+                    if let Place::Authority(start) = place {
+                        if !self.is_host(start) {
+                            self.replace(start);
+                        }
+                    }
+                    self.put_char(c);
                     self.put(MARK);
                     Place::Query
                 }
+                (Place::Slashes(_) | Place::Text | Place::Doubt(_), '@') if self.colon => {
+                    self.replace(self.word);
+                    Place::Text
+                }
+                (Place::Doubt(start), '=') => {
+                    self.length = start;
+                    self.put(MARK);
+                    Place::Query
+                }
+                (Place::Slashes(_) | Place::Text, '?' | '#') => Place::Doubt(self.length + 1),
+                (Place::Slashes(_) | Place::Text, ':') => Place::Slashes(1),
+                (Place::Slashes(_) | Place::Text, _) => Place::Text,
                 (place, _) => place,
             };
+            self.colon |= c == ':';
             if self.place != Place::Query {
                 self.put_char(c);
+            }
+            // A bracket before a word is none of it.
+            if ends_url(c) || matches!(c, '(' | '[' | '{') && self.length == self.word + 1 {
+                (self.word, self.colon) = (self.length, false);
             }
         }
         Ok(())
@@ -153,10 +195,17 @@ mod tests {
         assert_eq!(line("at https://me:secret@host/a?token=1&b=2 failed"), "at https://***@host/a?… failed");
         assert_eq!(line("(http://host/a#part) and http://h?q"), "(http://host/a#…) and http://h?…");
         assert_eq!(line("no url: a?b @c"), "no url: a?b @c");
+        assert_eq!(line("what? me@host, std::io, a=b#1"), "what? me@host, std::io, a=b#1");
+        assert_eq!(line("(me:secret@host/a?b=c) and /a?b=c or h#b=c"), "(***@host/a?…) and /a?… or h#…");
         assert_eq!(line("http://[::1]:80/x?y"), "http://[::1]:80/x?…");
         // An `@` in a path is none of ours; a second one in the authority is.
         assert_eq!(line("http://host/@me"), "http://host/@me");
         assert_eq!(line("ftp://me:p@ss@host/"), "ftp://***@host/");
+        // No valid URLs, but what is in them is secret all the same.
+        assert_eq!(line("http://me:se/cr/et@host/a?b"), "http://***@host/a?…");
+        assert_eq!(line("http://me:se?cret@host/"), "http://***?…");
+        assert_eq!(line("http://me:se#cret@host/"), "http://***#…");
+        assert_eq!(line("http://host:80/@me http://[::1]:80/@me"), "http://host:80/@me http://[::1]:80/@me");
     }
 
     #[test]

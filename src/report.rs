@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::line::Line;
 use crate::nanos::{self, Brief};
 use crate::observe::{Failed, Observe, Observer, never_refuses};
-use crate::retryable::Fault;
+use crate::retryable::{Fault, Named};
 use crate::run::{Next, StopReason};
 use crate::timeline::Timeline;
 
@@ -176,6 +176,7 @@ impl fmt::Display for Report {
 pub struct Failure {
     attempt: u32,
     fault: Fault,
+    status: Option<u16>,
     /// Counted from the run's start.
     began: u64,
     took: u64,
@@ -190,6 +191,7 @@ impl Failure {
         Self {
             attempt: 0,
             fault: Fault::Other,
+            status: None,
             began: 0,
             took: 0,
             wait: None,
@@ -207,6 +209,16 @@ impl Failure {
     /// Tells the fault.
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// Tells the HTTP status, if the failure was one.
+    pub const fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What a row shows of it: the status, or else the fault.
+    pub(crate) const fn name(&self) -> Named {
+        Named(self.fault, self.status)
     }
 
     /// Tells when the attempt began, counted from the run's start.
@@ -244,7 +256,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nested = if self.nested { ", nested" } else { "" };
-        write!(f, "attempt {} ({}{nested}, {})", self.attempt, self.fault, Brief(self.took))?;
+        write!(f, "attempt {} ({}{nested}, {})", self.attempt, self.name(), Brief(self.took))?;
         if self.message().is_empty() { Ok(()) } else { write!(f, " {}", self.message()) }
     }
 }
@@ -335,6 +347,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         self.report.keep(Failure {
             attempt: failure.attempt,
             fault: failure.verdict.fault,
+            status: failure.verdict.status(),
             began: self.begun.saturating_sub(self.report.started),
             took: failure.now.saturating_sub(self.begun),
             wait,

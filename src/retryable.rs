@@ -98,6 +98,7 @@ pub enum Reached {
 /// let slow_down = Verdict::transient().fault(Fault::Throttle).after(Duration::from_secs(10));
 /// assert_eq!(slow_down.hint(), Some(Duration::from_secs(10)));
 /// assert!(!Verdict::permanent().is_transient());
+/// assert_eq!(slow_down.answered(429).status(), Some(429));
 /// # let _ = refused;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +110,22 @@ pub struct Verdict {
     pub(crate) reached: Reached,
     /// Whether the operation still has what an attempt needs; a request's body may be gone.
     pub(crate) repeatable: bool,
+    /// 0 for none, which is no status.
+    status: u16,
 }
 
 impl Verdict {
     /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
     #[inline]
     pub const fn transient() -> Self {
-        Self { hint: NO_HINT, transient: true, fault: Fault::Other, reached: Reached::Maybe, repeatable: true }
+        Self {
+            hint: NO_HINT,
+            transient: true,
+            fault: Fault::Other,
+            reached: Reached::Maybe,
+            repeatable: true,
+            status: 0,
+        }
     }
 
     /// Will not go away: no other attempt is made.
@@ -146,6 +156,13 @@ impl Verdict {
         self
     }
 
+    /// Adds the HTTP status that was the answer; a report shows it. A number that is none (100 to 999) is left out.
+    #[inline]
+    pub const fn answered(mut self, status: u16) -> Self {
+        self.status = if status < 100 || status > 999 { 0 } else { status };
+        self
+    }
+
     /// Tells whether another attempt may help.
     #[inline]
     pub const fn is_transient(&self) -> bool {
@@ -170,6 +187,12 @@ impl Verdict {
         self.reached
     }
 
+    /// Tells the HTTP status, if the failure was one.
+    #[inline]
+    pub const fn status(&self) -> Option<u16> {
+        if self.status == 0 { None } else { Some(self.status) }
+    }
+
     /// The hint in nanoseconds; none and zero are the same to the arithmetic.
     pub(crate) const fn hint_nanos(&self) -> u64 {
         if self.hint == NO_HINT { 0 } else { self.hint }
@@ -178,6 +201,19 @@ impl Verdict {
 
 /// In place of an `Option`, to keep a verdict in two registers.
 const NO_HINT: u64 = u64::MAX;
+const _: () = assert!(size_of::<Verdict>() == 16);
+
+/// A failure's short name: its HTTP status, or else its fault.
+pub(crate) struct Named(pub(crate) Fault, pub(crate) Option<u16>);
+
+impl core::fmt::Display for Named {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.1 {
+            Some(status) => write!(f, "HTTP {status}"),
+            None => self.0.fmt(f),
+        }
+    }
+}
 
 /// `true` is [`transient`](Verdict::transient), `false` is [`permanent`](Verdict::permanent).
 impl From<bool> for Verdict {

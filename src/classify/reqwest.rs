@@ -1,5 +1,7 @@
 use std::error::Error;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::string::{String, ToString as _};
 
 use super::boxed::chain;
 use crate::http::Statuses;
@@ -8,9 +10,11 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// Decides by what went wrong and by whether the request can have reached the server; the table stands in
 /// [`http`](crate::http#which-faults-are-retried).
 ///
-/// The error does not tell whether a redirect was followed before a connection failed, nor the request's method. A
-/// connect fault counts as never reached, so for a method that is not idempotent let the client follow no redirects
-/// (`redirect::Policy::none()`).
+/// The error does not tell the request's method, nor whether a redirect was followed before a connection failed. Where
+/// the address that failed can't be that of the request's URL, the request may have reached the first server, or there
+/// is a proxy. Otherwise a connect fault counts as never reached, and a redirect to another host on the same port is not
+/// seen. So where a policy says `idempotent(false)`, let the client follow no redirects (`redirect::Policy::none()`), or
+/// use [`RetryClient::build`](crate::http::RetryClient::build), which counts them.
 impl Retryable for reqwest::Error {
     fn verdict(&self) -> Verdict {
         if let Some(status) = self.status() {
@@ -40,9 +44,26 @@ fn connect(error: &reqwest::Error) -> Verdict {
         let mut causes = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
         causes.next().is_some_and(|error| error.verdict().is_transient())
     };
-    let verdict =
-        if error.is_timeout() || error.is_dns() || passing() { Verdict::transient() } else { Verdict::permanent() };
-    verdict.fault(Fault::Connect).reached(Reached::No)
+    // A proxy that answers with any status but 200, or 407 which has a text of its own, or that closes.
+    let tunnel =
+        |text: String| ["tunnel error: unsuccessful", "tunnel error: unexpected end of file"].contains(&&*text);
+    let by_proxy = || chain(error).any(|error| tunnel(error.to_string()));
+    let transient = error.is_timeout() || error.is_dns() || passing() || by_proxy();
+    let verdict = if transient { Verdict::transient() } else { Verdict::permanent() };
+    verdict.fault(Fault::Connect).reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })
+}
+
+/// Whether the connection that failed was not to the request's own host.
+fn is_elsewhere(error: &reqwest::Error) -> bool {
+    let Some((url, address)) = error.url().zip(chain(error).find_map(address)) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    url.port_or_known_default() != Some(address.port()) || host.parse().is_ok_and(|host: IpAddr| host != address.ip())
+}
+
+/// The address that a connector failed to connect to. Only its `Debug` has it: `ConnectError("..", 127.0.0.1:80, ..)`.
+fn address(error: &(dyn Error + 'static)) -> Option<SocketAddr> {
+    let text = std::format!("{error:?}");
+    text.strip_prefix("ConnectError(")?.split(", ").find_map(|part| part.parse().ok())
 }
 
 fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
@@ -65,5 +86,24 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
         let in_response = in_response && error.source().is_none_or(|source| !source.is::<h2::Error>());
         return (broken || in_response).then_some(BROKEN);
     }
-    error.downcast_ref::<io::Error>().map(Retryable::verdict)
+    // The connection stood, whatever the kind says: a host can become unreachable after the request was sent.
+    let settled = |verdict: Verdict| if verdict.kind() == Fault::Connect { BROKEN } else { verdict };
+    error.downcast_ref::<io::Error>().map(|error| settled(error.verdict()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test on one machine can take a route away after the request was sent.
+    #[test]
+    fn a_connection_that_stood_has_reached_the_server() {
+        for kind in
+            [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable, io::ErrorKind::ConnectionRefused]
+        {
+            let verdict = judge(&io::Error::from(kind), false).unwrap();
+            assert_eq!((verdict.kind(), verdict.reach()), (Fault::Read, Reached::Maybe));
+            assert!(verdict.is_transient());
+        }
+    }
 }

@@ -10,8 +10,10 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// [`http`](crate::http#which-faults-are-retried).
 ///
 /// The error tells neither the request's method nor whether a redirect was followed before a connection failed. A
-/// connect fault counts as never reached, so for a method that is not idempotent follow no redirects
-/// (`max_redirects(0)`). A TLS handshake that is cut looks like a response that is, and counts as maybe reached.
+/// connect fault counts as never reached, so where a policy says `idempotent(false)`, let the agent follow no redirects
+/// (`max_redirects(0)`), or use [`RetryAgent`](crate::http::RetryAgent). A TLS handshake that is cut looks like a
+/// response that is, and a host that is unreachable like one that became so after the request: both count as maybe
+/// reached.
 impl Retryable for ureq::Error {
     fn verdict(&self) -> Verdict {
         const UNREACHED: Verdict = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
@@ -23,8 +25,16 @@ impl Retryable for ureq::Error {
             }
             Error::Timeout(_) => Verdict::transient().fault(Fault::Timeout),
             Error::Io(error) if is_resolving(error) => UNREACHED,
-            Error::Io(error) => error.verdict(),
-            Error::ConnectProxyFailed(_) => UNREACHED,
+            Error::Io(error) => match error.kind() {
+                // A connection that stands can report these, too.
+                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => UNREACHED.reached(Reached::Maybe),
+                _ => error.verdict(),
+            },
+            // The proxy's status is told in a text: `proxy server responded 502/502`.
+            Error::ConnectProxyFailed(text) => match text.rsplit('/').next().and_then(|status| status.parse().ok()) {
+                Some(status) if !Statuses::TRANSIENT.contains(status) => Verdict::permanent().fault(Fault::Connect),
+                _ => UNREACHED,
+            },
             // What the server sent can't be read. Other protocol errors are the request's own.
             Error::Protocol(error) if is_garbled(&error.to_string()) => BROKEN,
             Error::BodyStalled => BROKEN,

@@ -1,8 +1,10 @@
 //! What the clients' doors share: the request's own policy, what is known of its fate, and when a response is accepted.
 
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use core::convert::Infallible;
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 use crate::classify::{Accept, Classify};
+use crate::driver::Step;
 use crate::plan::{Plan, Whole};
 use crate::policy::Policy;
 use crate::retry::{IntoRetry, Retry};
@@ -41,19 +43,43 @@ impl<P: Plan> Plan for ForRequest<P> {
     }
 }
 
-/// What became of the attempts so far.
+/// What is known of an attempt beside its error.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
-    /// A connection that failed proves nothing: a redirect may have led to it.
-    pub(super) redirected: AtomicBool,
+    sent: AtomicU8,
     /// The body is gone.
     pub(super) spent: AtomicBool,
+    /// No attempt can help, whatever the error says.
+    pub(super) hopeless: AtomicBool,
+}
+
+/// How much of the request was sent in the attempt that failed, to any server: it may have been redirected.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent {
+    /// No more is known than the error tells.
+    AsJudged,
+    Nothing,
+    Perhaps,
 }
 
 impl Fate {
-    fn adjust(&self, verdict: Verdict) -> Verdict {
-        let reached = if self.redirected.load(Relaxed) { Reached::Maybe } else { verdict.reached };
-        let mut verdict = verdict.reached(reached);
+    pub(super) fn sent(&self, sent: Sent) {
+        self.sent.store(sent as u8, Relaxed);
+    }
+
+    fn of_error(&self, mut verdict: Verdict) -> Verdict {
+        const NOTHING: u8 = Sent::Nothing as u8;
+        const PERHAPS: u8 = Sent::Perhaps as u8;
+        verdict = match self.sent.load(Relaxed) {
+            NOTHING => verdict.reached(Reached::No),
+            PERHAPS => verdict.reached(Reached::Maybe),
+            _ => verdict,
+        };
+        verdict.transient &= !self.hopeless.load(Relaxed);
+        self.of_answer(verdict)
+    }
+
+    fn of_answer(&self, mut verdict: Verdict) -> Verdict {
         verdict.repeatable = !self.spent.load(Relaxed);
         verdict
     }
@@ -68,20 +94,46 @@ pub(super) struct Knowing<'a, C> {
 
 impl<E, C: Classify<E>> Classify<E> for Knowing<'_, C> {
     fn verdict(&mut self, error: &E) -> Verdict {
-        self.fate.adjust(self.classify.verdict(error))
+        self.fate.of_error(self.classify.verdict(error))
     }
 }
 
-/// An answer with its verdict; `None` if it is accepted.
-pub(super) struct Answer<V>(pub(super) V, pub(super) Option<Verdict>);
-
-/// Accepts what the verdict beside it does.
+/// What a response came to: its body, read in the attempt; or the response itself, if its status is to be retried.
 #[derive(Debug)]
-pub(super) struct ByVerdict<'a>(&'a Fate);
+pub(super) enum Answer<V, R> {
+    Read(V),
+    Refused(R, Verdict),
+}
 
-impl<V> Accept<Answer<V>> for ByVerdict<'_> {
-    fn verdict(&mut self, answer: &Answer<V>) -> Option<Verdict> {
-        answer.1.map(|verdict| self.0.adjust(verdict))
+/// Accepts what the status and the caller's own `when_ok` do.
+#[derive(Debug)]
+pub(super) struct Accepting<'a, K> {
+    accept: K,
+    fate: &'a Fate,
+}
+
+impl<V, R, K: Accept<V>> Accept<&Answer<V, R>> for Accepting<'_, K> {
+    fn verdict(&mut self, answer: &&Answer<V, R>) -> Option<Verdict> {
+        let verdict = match answer {
+            Answer::Read(value) => self.accept.verdict(value)?,
+            Answer::Refused(_, verdict) => *verdict,
+        };
+        Some(self.fate.of_answer(verdict))
+    }
+}
+
+impl<K> Accept<Infallible> for Accepting<'_, K> {
+    fn verdict(&mut self, never: &Infallible) -> Option<Verdict> {
+        match *never {}
+    }
+}
+
+/// The error that ended a run with no hope of another attempt.
+pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
+    match step {
+        Step::Done(Err(error)) => error,
+        Step::Done(Ok(never)) => match never {},
+        Step::Again | Step::Wait(_) => unreachable!("a permanent failure is not retried"),
     }
 }
 
@@ -91,12 +143,12 @@ pub(super) fn prepare<P, C, K, O, B, T>(
     retry: Retry<P, C, K, O, B, T>,
     policy: Policy,
     fate: &Fate,
-) -> Retry<ForRequest<P>, Knowing<'_, C>, ByVerdict<'_>, O, B, T> {
-    let Retry { plan, classify, observe, before, timer, .. } = retry;
+) -> Retry<ForRequest<P>, Knowing<'_, C>, Accepting<'_, K>, O, B, T> {
+    let Retry { plan, classify, accept, observe, before, timer } = retry;
     Retry {
         plan: ForRequest { plan, policy },
         classify: Knowing { classify, fate },
-        accept: ByVerdict(fate),
+        accept: Accepting { accept, fate },
         observe,
         before,
         timer,

@@ -21,12 +21,20 @@
 //! method* means that nothing of the request was sent, so that it may be sent again whatever it does. *Idempotent* means
 //! that it may have been executed: it is sent again only if the policy is [`idempotent`](crate::Policy::idempotent),
 //! which [`HttpPolicy::for_request`] sets from the method and its headers. What can't be told apart counts as maybe
-//! executed. Each line is tested against the real fault.
+//! executed. Each line is tested against the real fault, with rustls; of native-tls no fault is told apart on purpose:
+//! what is not recognised is permanent.
 //!
 //! | fault | reqwest | ureq |
 //! |---|---|---|
 //! | connection refused | any method | any method |
 //! | no such host | any method | any method |
+//! | connect timeout | any method | any method |
+//! | network unreachable | any method | idempotent |
+//! | proxy refuses the connection | idempotent | any method |
+//! | proxy answers 502 to CONNECT | any method | any method |
+//! | proxy answers 407 to CONNECT | no | no |
+//! | proxy closes without a reply to CONNECT | any method | any method |
+//! | pooled connection closed at the next request | idempotent | idempotent |
 //! | reset after the connection is accepted | idempotent | idempotent |
 //! | reset after the request | idempotent | idempotent |
 //! | closed after the request, without a reply | idempotent | idempotent |
@@ -36,6 +44,7 @@
 //! | malformed chunk size | idempotent | idempotent |
 //! | malformed status line | idempotent | idempotent |
 //! | too many headers | no | no |
+//! | headers without end | no | no |
 //! | no reply within the timeout | idempotent | idempotent |
 //! | body stalls past the timeout | idempotent | idempotent |
 //! | TLS handshake cut | any method | idempotent |
@@ -57,15 +66,22 @@
 //! | status 504 | idempotent | idempotent |
 //! | status 501, 505, any other 4xx | no | no |
 //!
-//! A connect timeout, an unreachable network and an unreachable host are retried for any method, like a refused
-//! connection. Three things to know:
+//! The table is that of the plain errors. The doors know more: `RetryExt`, `RetryClient` and `RetryAgent` send a request
+//! again whatever its method if they know that nothing of it was sent, and if in doubt they send what is not idempotent
+//! once. Things to know:
 //!
-//! - A plain error does not tell that a redirect was followed before the connection failed: the first server has then
-//!   executed the request. Let a client that sends what is not idempotent follow no redirects. `RetryExt`,
-//!   `RetryClient` and `RetryAgent` see to it: in doubt a POST is not sent again.
+//! - **Redirects.** A plain error does not tell that a redirect was followed before the connection failed: the first
+//!   server has then executed the request. reqwest's errors show it if the second server's port is another one, or its
+//!   address where the URL has one. So where a policy says `idempotent(false)` without a door, let the client follow no
+//!   redirects. `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
 //! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
-//!   the request was not processed: any method. Without that feature they count as maybe executed.
+//!   the request was not processed: any method. Without that feature they count as maybe executed. reqwest itself sends
+//!   such a request again twice, at once, unless its own `retry` is set otherwise.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
+//! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
+//! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.json()` and `.bytes()` read a body into
+//!   memory whole, as the clients' own do: ureq at most 10 MB, reqwest without a limit. Read what may be large in pieces,
+//!   after `send`. Of the page of a status that is retried at most 64 KB are read.
 //!
 //! A client's own `error_for_status` drops the headers. [`error_for_status`] keeps `Retry-After`, so that `#[retry]`
 //! obeys it, too.
@@ -78,8 +94,9 @@
 //! | repeat a POST | an `Idempotency-Key` header; or `.idempotent(true)` on the request or the [`HttpPolicy`], where executing it twice does no harm |
 //! | repeat nothing that may have been executed | `.idempotent(false)` |
 //! | judge errors otherwise | [`when`](crate::Retry::when), on the policy that the request gets |
+//! | ask again for what was accepted, until a job is done | [`when_ok`](crate::Retry::when_ok), on that policy: it is told what the request gives, a response or a body |
 //! | limit one kind of fault | [`connect`](crate::Policy::connect), [`read`](crate::Policy::read), [`status`](crate::Policy::status) |
-//! | see why a run ended | [`report`](crate::Retry::report): its [`StopReason`](crate::StopReason) |
+//! | see what happened | [`report`](crate::Retry::report): its [`StopReason`](crate::StopReason), and the status and time of each attempt |
 //!
 //! # Coming from the requests recipe
 //!
@@ -88,14 +105,14 @@
 //! | urllib3 | here |
 //! |---|---|
 //! | `total` | [`total`](crate::Policy::total): the same number of retries |
-//! | `connect`, `read`, `status`, `other` | the setters of these names, beside `total`; the lower one wins |
+//! | `connect`, `read`, `status`, `other` | the setters of these names in [`Policy`](crate::Policy), beside `total`; the lower one wins |
 //! | `redirect` | the client's own redirect policy: following one costs no retry, and running out of them is permanent |
-//! | `allowed_methods` | by the method and the `Idempotency-Key`; `.idempotent(true)` allows any |
+//! | `allowed_methods` | by the method and the `Idempotency-Key`; [`HttpPolicy::idempotent`] with `true` allows any |
 //! | `status_forcelist` | [`HttpPolicy::only_statuses`]; [`Statuses::TRANSIENT`] unless set, which has 429 and 503 |
 //! | `backoff_factor` | [`backoff`](crate::Policy::backoff): 0.3 s waits 0, 0.6, 1.2 s, too, but with full jitter unless `.jitter(Jitter::None)`; 429 and 503 never wait 0 |
 //! | `backoff_max` | [`max`](crate::Policy::max), 120 s as well |
 //! | `backoff_jitter` | [`Jitter::Additive`](crate::Jitter::Additive) |
-//! | `raise_on_status` | as with `False`: the last response comes back; [`error_for_status`] makes an error of it |
+//! | `raise_on_status` | as the client does: reqwest gives the last response, ureq an error unless `http_status_as_error(false)`; [`error_for_status`] makes an error of any |
 //! | `respect_retry_after_header` | [`hints`](crate::Policy::hints): obeyed for every status that is retried, unless `Hints::Ignore` |
 //! | `retry_after_max` | [`hint_max`](crate::Policy::hint_max): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
 //! | `history` | [`Report`](crate::Report), on success and on failure |
@@ -104,11 +121,14 @@
 //! | no deadline | [`within`](crate::Policy::within) |
 //!
 //! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.json()`, `.bytes()`). What
-//! the recipe repeats and this does not: a POST after a TLS fault, and any request after a certificate error.
+//! the recipe repeats and this does not: a POST after a TLS fault, unless the handshake was cut, and any request after a
+//! certificate error.
 
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod door;
 mod error;
+#[cfg(feature = "reqwest")]
+mod hops;
 mod method;
 mod policy;
 #[cfg(feature = "reqwest")]
@@ -117,6 +137,8 @@ mod retry_after;
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod session;
 mod status;
+#[cfg(feature = "reqwest")]
+mod template;
 #[cfg(feature = "ureq")]
 mod ureq;
 

@@ -3,27 +3,23 @@
 use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
-use core::future::{Future, Ready, poll_fn, ready};
-use core::hash::{Hash, Hasher};
-use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use core::task::{Context, Poll};
+use core::future::{Future, Ready, ready};
+use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
-use std::hash::DefaultHasher;
-use std::io::{self, Read};
 use std::string::String;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use ::http::Method;
 use ::reqwest::redirect;
-use ::reqwest::{Error, Url, blocking};
-use hyper::body::{Bytes, Frame, SizeHint};
+use ::reqwest::{Error, blocking};
+use hyper::body::Bytes;
 
-use super::door::{Answer, DRAINED, Fate, Prepared, prepare};
+use super::door::{Answer, Fate, Prepared, Sent, last, prepare};
+use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
+use super::template::{Template, again, drain, shorten};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
-use crate::classify::{AnyOk, Classify};
+use crate::classify::{Accept, Classify};
 use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
@@ -73,16 +69,23 @@ impl RetryExt for blocking::RequestBuilder {
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body
 /// that is a stream is sent once; after a failure before any of it was read the request is tried again, else the run
-/// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
+/// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable). A blocking client reads such a body
+/// before it connects, so there it is always sent once.
 ///
 /// An attempt timeout becomes the request's own timeout, clipped to what is left of the deadline.
 ///
 /// # Requests that are not idempotent, and redirects
 ///
 /// When a connection fails, reqwest does not tell whether a redirect led there. Then the first server has executed the
-/// request. So a request that is not idempotent is sent again after a connect fault only if it can't have been
-/// redirected: if the client is an async one that follows no redirects, or if it is a [`RetryClient`] made by
-/// [`build`](RetryClient::build), which counts them.
+/// request. So a request that is not idempotent is sent again after a connect fault only if it is known that no redirect
+/// was followed:
+///
+/// - of a [`RetryClient`] that [`build`](RetryClient::build) made, since that counts them;
+/// - of an async client that follows no redirects;
+/// - of any async client, if the request has no body or one that is a stream: that tells whether anything was sent.
+///
+/// For any other request, such as a POST with a text as its body on a client that follows redirects, the run ends with
+/// [`StopReason::NotIdempotent`](crate::StopReason::NotIdempotent).
 #[must_use = "a request does nothing until it is sent"]
 pub struct RetryRequest<B, R> {
     builder: B,
@@ -110,11 +113,7 @@ impl<B, R> RetryRequest<B, R> {
     /// Runs this request by another policy, or one with a report, hooks or a timer. Of a session's policy the statuses
     /// and the idempotency stay.
     pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>> {
-        let Self { builder, mut rules, .. } = self;
-        if let Some(session) = &mut rules.session {
-            session.own_policy = true;
-        }
-        RetryRequest { builder, retry: policy.into_retry(), rules }
+        RetryRequest { builder: self.builder, retry: policy.into_retry(), rules: self.rules.own_policy() }
     }
 }
 
@@ -125,147 +124,7 @@ impl<B, R> fmt::Debug for RetryRequest<B, R> {
     }
 }
 
-/// Tells whether the client may have followed a redirect in the attempt that just failed.
-struct Hops {
-    counter: Option<&'static AtomicU32>,
-    before: u32,
-}
-
-impl Hops {
-    fn new(counted: bool, url: &Url) -> Self {
-        Self { counter: counted.then(|| counter(url)), before: 0 }
-    }
-
-    fn begin(&mut self) {
-        self.before = self.counter.map_or(0, |counter| counter.load(Relaxed));
-    }
-
-    fn redirected(&self, client: &dyn fmt::Debug) -> bool {
-        match self.counter {
-            Some(counter) => counter.load(Relaxed) != self.before,
-            // There is no other way to ask a client; where the text changes, the answer is the safe one.
-            None => !std::format!("{client:?}").contains("Policy(None)"),
-        }
-    }
-}
-
-/// Counts the redirects of all requests whose URL falls into the same place: too many are harmless, none is proof.
-fn counter(url: &Url) -> &'static AtomicU32 {
-    static COUNTERS: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
-    let mut hasher = DefaultHasher::new();
-    // The fragment is not sent, so a redirect's history does not have it.
-    url.as_str().split('#').next().hash(&mut hasher);
-    &COUNTERS[hasher.finish() as usize % COUNTERS.len()]
-}
-
-fn counting(limit: usize) -> redirect::Policy {
-    let limited = redirect::Policy::limited(limit);
-    redirect::Policy::custom(move |attempt| {
-        if let Some(first) = attempt.previous().first() {
-            counter(first).fetch_add(1, Relaxed);
-        }
-        limited.redirect(attempt)
-    })
-}
-
-/// Writes a request again whose body, if it has one, can be cloned.
-macro_rules! again {
-    ($request:ty, $from:expr) => {{
-        let from = $from;
-        from.try_clone().unwrap_or_else(|| {
-            let mut request = <$request>::new(from.method().clone(), from.url().clone());
-            request.headers_mut().clone_from(from.headers());
-            *request.version_mut() = from.version();
-            *request.timeout_mut() = from.timeout().copied();
-            request
-        })
-    }};
-}
-
-/// Makes one attempt after another of the same request.
-struct Template {
-    request: reqwest::Request,
-    /// A body that can't be cloned, and whether any of it was read.
-    stream: Option<Arc<Stream>>,
-}
-
-struct Stream {
-    body: Mutex<reqwest::Body>,
-    touched: AtomicBool,
-}
-
-impl Template {
-    fn new(mut request: reqwest::Request) -> Self {
-        let mut stream = None;
-        if request.try_clone().is_none() {
-            stream = request
-                .body_mut()
-                .take()
-                .map(|body| Arc::new(Stream { body: Mutex::new(body), touched: AtomicBool::new(false) }));
-        }
-        Self { request, stream }
-    }
-
-    fn request(&self, limit: Option<Duration>) -> reqwest::Request {
-        let mut request = again!(reqwest::Request, &self.request);
-        if let Some(stream) = &self.stream {
-            *request.body_mut() = Some(reqwest::Body::wrap(Shared(stream.clone())));
-        }
-        shorten(request.timeout_mut(), limit);
-        request
-    }
-
-    fn is_spent(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.touched.load(Relaxed))
-    }
-}
-
-fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
-    if let Some(limit) = limit {
-        *timeout = Some(timeout.map_or(limit, |timeout| timeout.min(limit)));
-    }
-}
-
-/// A body that is still there after an attempt that did not read it.
-struct Shared(Arc<Stream>);
-
-impl hyper::body::Body for Shared {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.touched.store(true, Relaxed);
-        let mut body = self.0.body.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.body.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.body.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
-    }
-}
-
-/// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
-async fn drain(mut response: reqwest::Response) {
-    let mut turns = 16;
-    let mut read = 0;
-    while read < DRAINED && turns > 0 {
-        let mut chunk = pin!(response.chunk());
-        match poll_fn(|context| Poll::Ready(chunk.as_mut().poll(context))).await {
-            Poll::Ready(Ok(Some(chunk))) => read += chunk.len(),
-            Poll::Ready(_) => return,
-            Poll::Pending => {
-                turns -= 1;
-                Yield::default().await;
-            }
-        }
-    }
-}
-
-impl<P, C, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, AnyOk, O, B, T>>
+impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
     P: Plan,
     C: Classify<Error>,
@@ -282,21 +141,28 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn send(self) -> impl Future<Output = Result<reqwest::Response, Error>> {
-        self.run(|response, _| async { Ok(response) }, drain)
+    pub fn send(self) -> impl Future<Output = Result<reqwest::Response, Error>>
+    where
+        K: Accept<reqwest::Response>,
+    {
+        self.run(|response| ready(Ok(response)), drain)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
     ///
     /// # Errors
     ///
-    /// reqwest's own, of the last attempt. The text of an error page is no error.
+    /// reqwest's own, of the last attempt. The text of an error page is no error. The page of a status that is retried is
+    /// read only if retries have run out.
     ///
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn text(self) -> impl Future<Output = Result<String, Error>> {
-        self.run(|response, _| response.text(), forget)
+    pub fn text(self) -> impl Future<Output = Result<String, Error>>
+    where
+        K: Accept<String>,
+    {
+        self.run(reqwest::Response::text, forget)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -308,8 +174,11 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn bytes(self) -> impl Future<Output = Result<Bytes, Error>> {
-        self.run(|response, _| response.bytes(), forget)
+    pub fn bytes(self) -> impl Future<Output = Result<Bytes, Error>>
+    where
+        K: Accept<Bytes>,
+    {
+        self.run(reqwest::Response::bytes, forget)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -322,26 +191,17 @@ where
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
-    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> impl Future<Output = Result<V, Error>> {
-        let page = self.run(
-            |response, accepted| async move {
-                let bytes = response.bytes().await?;
-                // The page of a status that is retried need not be JSON.
-                if accepted { Ok(Page::Read(parse(bytes).await?)) } else { Ok(Page::Refused(bytes)) }
-            },
-            forget,
-        );
-        async move {
-            match page.await? {
-                Page::Read(value) => Ok(value),
-                Page::Refused(bytes) => parse(bytes).await,
-            }
-        }
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> impl Future<Output = Result<V, Error>>
+    where
+        K: Accept<V>,
+    {
+        self.run(reqwest::Response::json, forget)
     }
 
     fn run<V, R, F, D, G>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>
     where
-        R: Fn(reqwest::Response, bool) -> F + Copy,
+        K: Accept<V>,
+        R: Fn(reqwest::Response) -> F + Copy,
         F: Future<Output = Result<V, Error>>,
         D: Fn(V) -> G,
         G: Future<Output = ()>,
@@ -349,12 +209,22 @@ where
         async move {
             let Self { builder, retry, rules } = self;
             let (client, built) = builder.build_split();
-            let built = built?;
+            let fate = Fate::default();
+            let built = match built {
+                Ok(built) => built,
+                Err(error) => {
+                    let policy = *retry.plan.policy().borrow();
+                    fate.hopeless.store(true, Relaxed);
+                    let mut driver = Driver::new(prepare(retry, policy, &fate));
+                    let mut memory = driver.start();
+                    return Err(last(driver.settle(&mut memory, Err::<Infallible, _>(error))));
+                }
+            };
             let (policy, rules, counted) =
                 rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
             let cuts = retry.plan.limit() != u64::MAX;
-            let mut hops = Hops::new(counted, built.url());
-            let (template, fate) = (Template::new(built), Fate::default());
+            let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
+            let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
             let mut driver = Driver::new(prepare(retry, policy, &fate));
             let mut memory = driver.start();
             loop {
@@ -362,29 +232,42 @@ where
                 let limit = if cuts { driver.attempt(&memory).left() } else { None };
                 let request = template.request(limit);
                 // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
-                let own = client.clone();
+                let (own, body) = (client.clone(), template.body.clone());
                 let attempt = move || async move {
-                    let response = own.execute(request).await?;
-                    let verdict = rules.verdict(response.status(), response.headers());
-                    Ok((read(response, verdict.is_none()).await?, verdict))
+                    let sending = own.execute(request);
+                    if let Some(body) = body {
+                        body.begin();
+                    }
+                    let response = sending.await?;
+                    match rules.verdict(response.status(), response.headers()) {
+                        None => read(response).await.map(Answer::Read),
+                        Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                    }
                 };
                 let outcome: Result<_, Error> = driver.guard(&memory, attempt).await;
                 fate.spent.store(template.is_spent(), Relaxed);
                 let wait = match outcome {
-                    Ok((value, verdict)) => {
-                        let wait = match driver.settle(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
-                            Step::Done(_) => return Ok(value),
+                    Ok(answer) => {
+                        let wait = match driver.settle(&mut memory, Ok::<_, Error>(&answer)) {
+                            Step::Done(_) => {
+                                return match answer {
+                                    Answer::Read(value) => Ok(value),
+                                    Answer::Refused(response, _) => read(response).await,
+                                };
+                            }
                             Step::Again => None,
                             Step::Wait(wait) => Some(wait),
                         };
-                        discard(value).await;
+                        match answer {
+                            Answer::Read(value) => discard(value).await,
+                            Answer::Refused(response, _) => drain(response).await,
+                        }
                         wait
                     }
                     Err(error) => {
-                        fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                        match driver.settle(&mut memory, Err::<Answer<Infallible>, _>(error)) {
-                            Step::Done(Err(error)) => return Err(error),
-                            Step::Done(Ok(Answer(never, _))) => match never {},
+                        fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(&error) });
+                        match driver.settle(&mut memory, Err::<Infallible, _>(error)) {
+                            Step::Done(outcome) => return outcome.map(|never| match never {}),
                             Step::Again => None,
                             Step::Wait(wait) => Some(wait),
                         }
@@ -404,29 +287,7 @@ fn forget<V>(_: V) -> Ready<()> {
     ready(())
 }
 
-enum Page<V> {
-    Read(V),
-    Refused(Bytes),
-}
-
-/// Reads JSON with reqwest's own error.
-async fn parse<V: serde_core::de::DeserializeOwned>(bytes: Bytes) -> Result<V, Error> {
-    reqwest::Response::from(::http::Response::new(bytes)).json().await
-}
-
-fn parse_blocking<V: serde_core::de::DeserializeOwned>(bytes: Bytes) -> Result<V, Error> {
-    blocking::Response::from(::http::Response::new(bytes)).json()
-}
-
-/// Reads a body that is short and of known length, so that its connection can be used again.
-fn drain_blocking(response: blocking::Response) {
-    if response.content_length().is_some_and(|length| length <= DRAINED as u64) {
-        // What can't be read costs a new connection.
-        let _ = io::copy(&mut response.take(DRAINED as u64), &mut io::sink());
-    }
-}
-
-impl<P, C, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, AnyOk, O, B, T>>
+impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
     P: Plan,
     C: Classify<Error>,
@@ -439,17 +300,24 @@ where
     /// # Errors
     ///
     /// reqwest's own, of the last attempt. A status is no error: see [`error_for_status`](super::error_for_status).
-    pub fn send(self) -> Result<blocking::Response, Error> {
-        self.run(|response, _| Ok(response), drain_blocking)
+    pub fn send(self) -> Result<blocking::Response, Error>
+    where
+        K: Accept<blocking::Response>,
+    {
+        self.run(Ok)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
     ///
     /// # Errors
     ///
-    /// reqwest's own, of the last attempt. The text of an error page is no error.
-    pub fn text(self) -> Result<String, Error> {
-        self.run(|response, _| response.text(), drop)
+    /// reqwest's own, of the last attempt. The text of an error page is no error. The page of a status that is retried is
+    /// read only if retries have run out.
+    pub fn text(self) -> Result<String, Error>
+    where
+        K: Accept<String>,
+    {
+        self.run(blocking::Response::text)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -457,8 +325,11 @@ where
     /// # Errors
     ///
     /// As [`text`](Self::text).
-    pub fn bytes(self) -> Result<Bytes, Error> {
-        self.run(|response, _| response.bytes(), drop)
+    pub fn bytes(self) -> Result<Bytes, Error>
+    where
+        K: Accept<Bytes>,
+    {
+        self.run(blocking::Response::bytes)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -467,34 +338,34 @@ where
     ///
     /// As [`text`](Self::text); and an error of reqwest's if a body that came whole is not the JSON of a `V`, which is not
     /// retried. If retries run out on a status, that is its error page, as it is with reqwest itself.
-    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error> {
-        let page = self.run(
-            |response, accepted| {
-                let bytes = response.bytes()?;
-                // The page of a status that is retried need not be JSON.
-                if accepted { Ok(Page::Read(parse_blocking(bytes)?)) } else { Ok(Page::Refused(bytes)) }
-            },
-            drop,
-        );
-        match page? {
-            Page::Read(value) => Ok(value),
-            Page::Refused(bytes) => parse_blocking(bytes),
-        }
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
+        self.run(blocking::Response::json)
     }
 
-    fn run<V>(
-        self,
-        read: impl Fn(blocking::Response, bool) -> Result<V, Error>,
-        discard: impl Fn(V),
-    ) -> Result<V, Error> {
+    fn run<V>(self, read: impl Fn(blocking::Response) -> Result<V, Error>) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
         let Self { builder, retry, rules } = self;
         let (client, built) = builder.build_split();
-        let mut built = built?;
+        let fate = Fate::default();
+        let mut built = match built {
+            Ok(built) => built,
+            Err(error) => {
+                let policy = *retry.plan.policy().borrow();
+                fate.hopeless.store(true, Relaxed);
+                let mut driver = Driver::new(prepare(retry, policy, &fate));
+                let mut memory = driver.start_blocking();
+                return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, _>(error))));
+            }
+        };
         let (policy, rules, counted) =
             rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
-        let mut hops = Hops::new(counted, built.url());
-        let fate = Fate::default();
+        let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
         let mut driver = Driver::new(prepare(retry, policy, &fate));
         let mut memory = driver.start_blocking();
         // A body that can't be cloned goes with the first attempt.
@@ -510,24 +381,27 @@ where
                 }
                 shorten(request.timeout_mut(), limit);
                 let response = client.execute(request)?;
-                let verdict = rules.verdict(response.status(), response.headers());
-                Ok::<_, Error>((read(response, verdict.is_none())?, verdict))
+                match rules.verdict(response.status(), response.headers()) {
+                    None => read(response).map(Answer::Read),
+                    Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                }
             };
             let wait = match attempt() {
-                Ok((value, verdict)) => {
-                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
-                        Step::Done(_) => return Ok(value),
-                        Step::Again => Duration::ZERO,
-                        Step::Wait(wait) => wait,
-                    };
-                    discard(value);
-                    wait
-                }
+                // To read on could take for ever, a byte at a time. The client drains what has come with the head.
+                Ok(answer) => match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
+                    Step::Done(_) => {
+                        return match answer {
+                            Answer::Read(value) => Ok(value),
+                            Answer::Refused(response, _) => read(response),
+                        };
+                    }
+                    Step::Again => Duration::ZERO,
+                    Step::Wait(wait) => wait,
+                },
                 Err(error) => {
-                    fate.redirected.store(error.is_connect() && hops.redirected(&client), Relaxed);
-                    match driver.settle_blocking(&mut memory, Err::<Answer<Infallible>, _>(error)) {
-                        Step::Done(Err(error)) => return Err(error),
-                        Step::Done(Ok(Answer(never, _))) => match never {},
+                    fate.sent(hops.sent(&error));
+                    match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
+                        Step::Done(outcome) => return outcome.map(|never| match never {}),
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     }
@@ -569,16 +443,16 @@ impl<C> fmt::Debug for RetryClient<C> {
 impl<C> RetryClient<C> {
     /// Gives an existing client its retries.
     ///
-    /// A request that is not idempotent is then sent again after a connect fault only if the client is an
-    /// async one that follows no redirects; see [`RetryRequest`]. [`build`](RetryClient::build) has no such limit.
+    /// Where reqwest follows redirects and does not tell, a request that is not idempotent is not sent again after a
+    /// connect fault; see [`RetryRequest`]. [`build`](RetryClient::build) has no such limit.
     pub fn new(client: C, policy: impl Into<HttpPolicy>) -> Self {
         Self::with(client, policy.into(), false)
     }
 
-    /// Builds the client, too, with a redirect policy that follows up to ten hops, as reqwest's own, and counts them: then
-    /// a connect fault without a redirect is known for one, and retried for any method.
+    /// Builds the client, too, and counts the redirects that it follows: a connect fault without a redirect is known for
+    /// one, and retried for any method.
     ///
-    /// The builder's other settings stay; a redirect policy that it has is replaced.
+    /// `redirects` takes the place of a redirect policy that the builder has; its other settings stay.
     ///
     /// # Errors
     ///
@@ -586,16 +460,17 @@ impl<C> RetryClient<C> {
     ///
     /// ```no_run
     /// use persevere::{Policy, http::RetryClient};
+    /// use reqwest::redirect;
     ///
-    /// let client = RetryClient::build(reqwest::Client::builder(), Policy::new());
-    /// let blocking = RetryClient::build(reqwest::blocking::Client::builder(), Policy::new());
+    /// let client = RetryClient::build(reqwest::Client::builder(), redirect::Policy::default(), Policy::new());
+    /// let blocking = RetryClient::build(reqwest::blocking::Client::builder(), redirect::Policy::none(), Policy::new());
     /// # let _ = (client, blocking);
     /// ```
-    pub fn build<B>(builder: B, policy: impl Into<HttpPolicy>) -> Result<Self, Error>
+    pub fn build<B>(builder: B, redirects: redirect::Policy, policy: impl Into<HttpPolicy>) -> Result<Self, Error>
     where
         B: ClientBuilder<Client = C>,
     {
-        Ok(Self::with(builder.counting(counting(10))?, policy.into(), true))
+        Ok(Self::with(builder.counting(counting(redirects))?, policy.into(), true))
     }
 
     fn with(client: C, policy: HttpPolicy, counted: bool) -> Self {

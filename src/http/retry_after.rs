@@ -1,5 +1,6 @@
 //! What the server asks for: hostile input, read in linear time, without a panic, saturating.
 
+use core::cell::OnceCell;
 use core::time::Duration;
 use std::time::SystemTime;
 
@@ -69,7 +70,9 @@ const RESETS: [(&str, &str); 3] = [
 ];
 
 fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
-    let now = || values(headers, DATE.as_str()).find_map(date).unwrap_or_else(&now);
+    // Found once, however many dates there are to read against it.
+    let moment = OnceCell::new();
+    let now = || *moment.get_or_init(|| values(headers, DATE.as_str()).find_map(date).unwrap_or_else(&now));
     let milliseconds = |name| longest(headers, name, |text| number(text, 6));
     let mut found = MILLISECONDS.into_iter().find_map(milliseconds);
     found = found.or_else(|| {

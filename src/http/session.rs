@@ -59,6 +59,14 @@ pub(super) struct Session {
 }
 
 impl Rules {
+    /// Says that the request has a policy of its own.
+    pub(super) fn own_policy(mut self) -> Self {
+        if let Some(session) = &mut self.session {
+            session.own_policy = true;
+        }
+        self
+    }
+
     /// The rules for this request.
     pub(super) fn of(
         &self,

@@ -78,7 +78,7 @@ impl Statuses {
     /// ```
     pub const fn verdict(&self, status: u16) -> Verdict {
         let verdict = if self.contains(status) { Verdict::transient() } else { Verdict::permanent() };
-        verdict.fault(if matches!(status, 429 | 503) { Fault::Throttle } else { Fault::Status })
+        verdict.fault(if matches!(status, 429 | 503) { Fault::Throttle } else { Fault::Status }).answered(status)
     }
 }
 

@@ -9,15 +9,15 @@ use std::io::{self, Read};
 use std::string::{String, ToString as _};
 use std::vec::Vec;
 
-use ::http::header::CONTENT_LENGTH;
+use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Prepared, prepare};
+use super::door::{Answer, DRAINED, Fate, Prepared, Sent, last, prepare};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::BeforeBlocking;
-use crate::classify::{AnyOk, Classify};
+use crate::classify::{Accept, Classify};
 use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
@@ -168,11 +168,8 @@ impl<R> AgentRequest<R> {
     /// Runs this request by another policy, or one with a report, hooks or a timer. Of the session's policy the statuses
     /// and the idempotency stay.
     pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>> {
-        let Self { agent, builder, body, mut rules, .. } = self;
-        if let Some(session) = &mut rules.session {
-            session.own_policy = true;
-        }
-        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules }
+        let Self { agent, builder, body, rules, .. } = self;
+        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy() }
     }
 }
 
@@ -189,15 +186,16 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Reads a body that is short and of known length, so that its connection can be used again.
-fn drain(mut response: Response<Body>) {
-    if response.body().content_length().is_some_and(|length| length <= DRAINED as u64) {
+/// Reads a body that is short and of known length, so that its connection can be used again. Where the agent waits for
+/// a response's head with patience but for its body without end, a server could make that last for ever.
+fn drain(mut response: Response<Body>, patient: bool) {
+    if patient && response.body().content_length().is_some_and(|length| length <= DRAINED as u64) {
         // What can't be read costs a new connection.
         let _ = io::copy(&mut response.body_mut().as_reader(), &mut io::sink());
     }
 }
 
-impl<P, C, O, B, T> AgentRequest<Retry<P, C, AnyOk, O, B, T>>
+impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
 where
     P: Plan,
     C: Classify<Error>,
@@ -210,17 +208,24 @@ where
     /// # Errors
     ///
     /// ureq's own, of the last attempt.
-    pub fn call(self) -> Result<Response<Body>, Error> {
-        self.run(|response, _| Ok(response), drain)
+    pub fn call(self) -> Result<Response<Body>, Error>
+    where
+        K: Accept<Response<Body>>,
+    {
+        self.run(Ok, drain)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
     ///
     /// # Errors
     ///
-    /// ureq's own, of the last attempt; also if the text is longer than ureq reads.
-    pub fn text(self) -> Result<String, Error> {
-        self.run(|mut response, _| response.body_mut().read_to_string(), drop)
+    /// ureq's own, of the last attempt; also if the text is longer than ureq reads. The page of a status that is retried
+    /// is read only if retries have run out.
+    pub fn text(self) -> Result<String, Error>
+    where
+        K: Accept<String>,
+    {
+        self.run(|mut response| response.body_mut().read_to_string(), forget)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -228,8 +233,11 @@ where
     /// # Errors
     ///
     /// As [`text`](Self::text).
-    pub fn bytes(self) -> Result<Vec<u8>, Error> {
-        self.run(|mut response, _| response.body_mut().read_to_vec(), drop)
+    pub fn bytes(self) -> Result<Vec<u8>, Error>
+    where
+        K: Accept<Vec<u8>>,
+    {
+        self.run(|mut response| response.body_mut().read_to_vec(), forget)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -238,30 +246,49 @@ where
     ///
     /// As [`text`](Self::text); and an error of ureq's if a body that came whole is not the JSON of a `V`, which is not
     /// retried.
-    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error> {
-        let parse = |bytes: Vec<u8>| Body::builder().data(bytes).read_json();
-        let page = self.run(
-            |mut response, accepted| {
-                let bytes = response.body_mut().read_to_vec()?;
-                // The page of a status that is retried need not be JSON.
-                if accepted { parse(bytes).map(Ok) } else { Ok(Err(bytes)) }
-            },
-            drop,
-        );
-        page?.or_else(parse)
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
+        // Read whole first: of a body that breaks off, JSON alone would say that it is malformed.
+        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json(), forget)
     }
 
-    fn run<V>(self, read: impl Fn(Response<Body>, bool) -> Result<V, Error>, discard: impl Fn(V)) -> Result<V, Error> {
+    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, discard: impl Fn(V, bool)) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
         let Self { agent, builder, body, retry, rules } = self;
-        let mut built = builder.body(())?;
+        let fate = Fate::default();
+        let mut built = match builder.body(()) {
+            Ok(built) => built,
+            Err(error) => {
+                let policy = *retry.plan.policy().borrow();
+                fate.hopeless.store(true, Relaxed);
+                let mut driver = Driver::new(prepare(retry, policy, &fate));
+                let mut memory = driver.start_blocking();
+                return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, Error>(error.into()))));
+            }
+        };
         let url = built.uri().to_string();
         let (policy, rules, _) = rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), &url);
-        if !body.is_empty() && !built.headers().contains_key(CONTENT_LENGTH) {
+        let needs_length = !body.is_empty() || matches!(*built.method(), Method::POST | Method::PUT | Method::PATCH);
+        let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| built.headers().contains_key(name));
+        if needs_length && !has_length {
             built.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let status_as_error = agent.config().http_status_as_error();
+        // A server that is asked whether to go on may answer, and redirect, before it gets the body.
+        let telling = !body.is_empty() && !built.headers().contains_key(EXPECT);
+        let config = agent.config();
+        let (status_as_error, redirects) = (config.http_status_as_error(), config.max_redirects() > 0);
+        let failed = |response: &Response<Body>| {
+            let status = response.status();
+            (status_as_error && (status.is_client_error() || status.is_server_error())).then_some(status.as_u16())
+        };
         let cuts = retry.plan.limit() != u64::MAX;
-        let fate = Fate::default();
+        let timeouts = config.timeouts();
+        let patient = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
+        let patient = patient || cuts || timeouts.recv_response.is_none();
         let mut driver = Driver::new(prepare(retry, policy, &fate));
         let mut memory = driver.start_blocking();
         loop {
@@ -269,33 +296,47 @@ where
             let touched = AtomicBool::new(false);
             let attempt = || {
                 let response = send(&agent, &built, &body, &touched, limit)?;
-                let (status, verdict) = (response.status(), rules.verdict(response.status(), response.headers()));
-                let error = status.is_client_error() || status.is_server_error();
-                let error = (status_as_error && error).then_some(status.as_u16());
-                match (error, verdict) {
-                    (Some(status), None) => {
-                        drain(response);
+                match (rules.verdict(response.status(), response.headers()), failed(&response)) {
+                    (Some(verdict), _) => Ok(Answer::Refused(response, verdict)),
+                    (None, None) => read(response).map(Answer::Read),
+                    (None, Some(status)) => {
+                        drain(response, patient);
                         Err(Error::StatusCode(status))
                     }
-                    _ => Ok((read(response, verdict.is_none())?, verdict, error)),
                 }
             };
             let wait = match attempt() {
-                Ok((value, verdict, error)) => {
-                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(Answer((), verdict))) {
-                        Step::Done(_) => return error.map_or(Ok(value), |status| Err(Error::StatusCode(status))),
+                Ok(answer) => {
+                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
+                        Step::Done(_) => {
+                            let response = match answer {
+                                Answer::Read(value) => return Ok(value),
+                                Answer::Refused(response, _) => response,
+                            };
+                            let Some(status) = failed(&response) else { return read(response) };
+                            drain(response, patient);
+                            return Err(Error::StatusCode(status));
+                        }
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     };
-                    discard(value);
+                    match answer {
+                        Answer::Read(value) => discard(value, patient),
+                        Answer::Refused(response, _) => drain(response, patient),
+                    }
                     wait
                 }
                 Err(error) => {
-                    let unsent = !body.is_empty() && !touched.load(Relaxed);
-                    fate.redirected.store(agent.config().max_redirects() > 0 && !unsent, Relaxed);
-                    match driver.settle_blocking(&mut memory, Err::<Answer<Infallible>, _>(error)) {
-                        Step::Done(Err(error)) => return Err(error),
-                        Step::Done(Ok(Answer(never, _))) => match never {},
+                    fate.sent(match redirects {
+                        _ if telling && !touched.load(Relaxed) => Sent::Nothing,
+                        true => Sent::Perhaps,
+                        false => Sent::AsJudged,
+                    });
+                    // A status that the rules accept is not retried because errors of its kind are.
+                    let kept = |status| Statuses::TRANSIENT.contains(status) && !rules.statuses().contains(status);
+                    fate.hopeless.store(matches!(error, Error::StatusCode(status) if kept(status)), Relaxed);
+                    match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
+                        Step::Done(outcome) => return outcome.map(|never| match never {}),
                         Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     }
@@ -305,6 +346,9 @@ where
         }
     }
 }
+
+/// What was read whole leaves nothing to drain.
+fn forget<V>(_: V, _: bool) {}
 
 /// Makes one attempt; statuses are not errors yet, since an error has no headers.
 fn send(

@@ -10,9 +10,9 @@ use crate::run::StopReason;
 /// A drawing of a run for a terminal: what [`Report::timeline`] returns.
 ///
 /// One row an attempt: its number, a bar to scale (`█` the attempt, `░` the wait after it, `▏` an attempt too short for
-/// the scale), its fault, how long it took, the wait, and the error's text as [`Failure::message`] has it: on one
-/// line, control characters escaped. Failures that the report left out are one row. No line is longer than
-/// [`width`](Timeline::width), and nothing is read from the environment.
+/// the scale), its HTTP status or else its fault, how long it took, the wait, and the error's text as
+/// [`Failure::message`] has it: on one line, control characters escaped. Failures that the report left out are one row.
+/// No line is longer than [`width`](Timeline::width), and nothing is read from the environment.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a timeline is for showing: print it"]
 pub struct Timeline<'a> {
@@ -175,7 +175,7 @@ impl fmt::Display for Timeline<'_> {
                 row.right(9, Ink::Plain, took)?;
                 continue;
             };
-            row.left(8, ink, failure.fault())?;
+            row.left(8, ink, failure.name())?;
             row.right(9, Ink::Plain, took)?;
             match failure.wait() {
                 Some(wait) => row.right(9, Ink::Plain, Short(nanos::from(wait)))?,

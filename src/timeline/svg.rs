@@ -69,7 +69,7 @@ impl Timeline<'_> {
         for (index, (entry, span)) in self.rows().enumerate() {
             let top = canvas.top + ROW * index as f64;
             let base = top + 16.0;
-            let (class, attempt, fault) = match entry {
+            let (class, attempt, name) = match entry {
                 Entry::Omitted(count) => {
                     let (from, to) = (scale.x(span.began), scale.x(span.next));
                     canvas.rectangle(from, top + 11.0, (to - from).max(1.5), 2.0, "wait");
@@ -77,8 +77,8 @@ impl Timeline<'_> {
                     canvas.left(text_at, base, "faint", &format!("{count} more failure{}", plural(count)));
                     continue;
                 }
-                Entry::Failed(failure) => ("failed", failure.attempt(), failure.fault().name()),
-                Entry::Succeeded(attempt) => ("ok", attempt, "ok"),
+                Entry::Failed(failure) => ("failed", failure.attempt(), failure.name().to_string()),
+                Entry::Succeeded(attempt) => ("ok", attempt, "ok".to_string()),
             };
             // An attempt is a bar, a wait a band: they differ by more than colour.
             let [began, ended, next] = [span.began, span.ended, span.next].map(|time| scale.x(time));
@@ -87,7 +87,7 @@ impl Timeline<'_> {
             }
             canvas.rectangle(began, top + 5.0, (ended - began).max(1.5), BAR, class);
             canvas.right(number_at, base, "", &attempt.to_string());
-            canvas.left(number_at + CHARACTER, base, "", fault);
+            canvas.left(number_at + CHARACTER, base, "", &name);
             canvas.right(took_at, base, "", &Short(span.ended - span.began).to_string());
             if let Entry::Failed(failure) = entry {
                 if let Some(wait) = failure.wait() {

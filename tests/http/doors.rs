@@ -7,24 +7,24 @@ use persevere::testing::VirtualTimer;
 use persevere::{Fault, Policy, Report, StopReason};
 
 use crate::faults::{install_provider, refused};
-use crate::server::{Peer, Server, respond};
+use crate::server::{Peer, Server};
 
 const SECRET: &str = "hunter2";
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     builder().build().unwrap()
 }
 
-fn builder() -> reqwest::ClientBuilder {
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     install_provider();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
 }
 
-fn blocking() -> reqwest::blocking::Client {
+pub(crate) fn blocking() -> reqwest::blocking::Client {
     blocking_builder().build().unwrap()
 }
 
-fn blocking_builder() -> reqwest::blocking::ClientBuilder {
+pub(crate) fn blocking_builder() -> reqwest::blocking::ClientBuilder {
     install_provider();
     reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(20)).tls_certs_only([])
 }
@@ -48,7 +48,7 @@ pub(crate) const OK: Option<&str> = Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r
 pub(crate) const BUSY: Option<&str> = Some("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy");
 pub(crate) const CUT: Option<&str> = Some("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npa");
 
-const MISSING: Option<&str> = Some("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+pub(crate) const MISSING: Option<&str> = Some("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
 
 #[tokio::test]
 async fn a_get_survives_what_passes() {
@@ -155,78 +155,8 @@ async fn a_post_is_sent_once_unless_it_has_a_key() {
     assert_eq!(server.requests(), 1);
 }
 
-/// A server that executes the request and redirects, once, to a port where nobody listens.
-pub(crate) fn redirects_to_nowhere(status: u16) -> Server {
-    let nowhere = refused();
-    Server::new(move |peer| {
-        if peer.request().is_some() {
-            peer.send(respond(status, &format!("location: {nowhere}\r\nconnection: close\r\n"), ""));
-        }
-    })
-}
-
-#[tokio::test]
-async fn a_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
-    for status in [301, 303, 307, 308] {
-        let server = redirects_to_nowhere(status);
-        let mut report = Report::new();
-        let error = client().post(server.url()).body("order").retry(POLICY.report(&mut report)).send().await;
-        assert!(error.unwrap_err().is_connect());
-        assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
-
-        let server = redirects_to_nowhere(status);
-        let session = RetryClient::build(builder(), POLICY).unwrap();
-        assert!(session.post(server.url()).body("order").send().await.unwrap_err().is_connect());
-        assert_eq!(server.requests(), 1);
-
-        // A GET may be: all of it is done again.
-        let server = redirects_to_nowhere(status);
-        assert!(client().get(server.url()).retry(POLICY).send().await.unwrap_err().is_connect());
-        assert_eq!(server.requests(), 4);
-    }
-}
-
-#[test]
-fn a_blocking_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
-    let sessions = [RetryClient::new(blocking(), POLICY), RetryClient::build(blocking_builder(), POLICY).unwrap()];
-    for session in sessions {
-        let server = redirects_to_nowhere(307);
-        assert!(session.post(server.url()).body("order").send().unwrap_err().is_connect());
-        assert_eq!(server.requests(), 1);
-    }
-}
-
-#[tokio::test]
-async fn a_refused_post_is_sent_again_where_no_redirect_can_have_led_there() {
-    let url = refused();
-    let attempts = async |session: &RetryClient<reqwest::Client>| {
-        let mut report = Report::new();
-        assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().await.is_err());
-        report.attempts()
-    };
-    assert_eq!(attempts(&RetryClient::build(builder(), POLICY).unwrap()).await, 4);
-    let still = builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    assert_eq!(attempts(&RetryClient::new(still, POLICY)).await, 4);
-    assert_eq!(attempts(&RetryClient::new(client(), POLICY)).await, 1);
-}
-
-#[test]
-fn a_refused_blocking_post_is_sent_again_where_no_redirect_can_have_led_there() {
-    let url = refused();
-    let attempts = |session: &RetryClient<reqwest::blocking::Client>| {
-        let mut report = Report::new();
-        assert!(session.post(&url).body("order").policy(POLICY.report(&mut report)).send().is_err());
-        report.attempts()
-    };
-    assert_eq!(attempts(&RetryClient::build(blocking_builder(), POLICY).unwrap()), 4);
-    let still = blocking_builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    // A blocking client can't be asked: the answer is the safe one.
-    assert_eq!(attempts(&RetryClient::new(still, POLICY)), 1);
-    assert_eq!(attempts(&RetryClient::new(blocking(), POLICY)), 1);
-}
-
 /// A body that is a stream: it can't be cloned.
-fn stream() -> reqwest::Body {
+pub(crate) fn stream() -> reqwest::Body {
     reqwest::Body::wrap(String::from("order"))
 }
 

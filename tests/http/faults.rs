@@ -1,13 +1,15 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use persevere::http::error_for_status;
-use persevere::{Policy, Retryable as _, Verdict};
+use persevere::http::{RetryAgent, RetryClient, error_for_status};
+use persevere::{Policy, Report, Retryable as _, Verdict};
+use reqwest::redirect;
 
-use crate::server::{Certified, Peer, Server, certificate, respond, serve_tls};
+use crate::server::{Certified, Peer, Server, certificate, full, respond, serve_tls};
 
 /// For which methods a fault is retried, as the table in the documentation says it.
 const ANY: &str = "any method";
@@ -18,6 +20,13 @@ const NEVER: &str = "no";
 enum Site {
     Url(&'static str),
     Refused,
+    /// A port that takes no more connections.
+    Full,
+    /// `https://`, by way of this proxy.
+    Proxy(fn(&mut Peer)),
+    RefusedProxy,
+    /// As `Server`, on a connection that has served one request.
+    Second(fn(&mut Peer)),
     Server(fn(&mut Peer)),
     /// As `Server`, but asked by `https://`.
     Secure(fn(&mut Peer)),
@@ -31,7 +40,7 @@ enum Site {
     TlsAskedPlainly,
 }
 
-use Site::{Certificate, Refused, Secure, Server as Serving, TlsAskedPlainly, Url};
+use Site::{Certificate, Full, Proxy, Refused, RefusedProxy, Second, Secure, Server as Serving, TlsAskedPlainly, Url};
 
 /// The fault, how it is made, and for which methods reqwest and ureq retry it.
 type Case = (&'static str, Site, &'static str, &'static str);
@@ -40,6 +49,13 @@ type Case = (&'static str, Site, &'static str, &'static str);
 const CASES: &[Case] = &[
     ("connection refused", Refused, ANY, ANY),
     ("no such host", Url("http://no-such-host.invalid/"), ANY, ANY),
+    ("connect timeout", Full, ANY, ANY),
+    ("network unreachable", Url("http://127.255.255.255/"), ANY, IDEMPOTENT), // A broadcast address: nothing routes to it.
+    ("proxy refuses the connection", RefusedProxy, IDEMPOTENT, ANY),
+    ("proxy answers 502 to CONNECT", Proxy(|peer| reply(peer, &respond(502, "", "sorry"))), ANY, ANY),
+    ("proxy answers 407 to CONNECT", Proxy(|peer| reply(peer, &respond(407, "", "who?"))), NEVER, NEVER),
+    ("proxy closes without a reply to CONNECT", Proxy(|peer| drop(peer.request())), ANY, ANY),
+    ("pooled connection closed at the next request", Second(|peer| drop(peer.request())), IDEMPOTENT, IDEMPOTENT),
     ("reset after the connection is accepted", Serving(Peer::reset), IDEMPOTENT, IDEMPOTENT),
     ("reset after the request", Serving(Peer::request_but_reset), IDEMPOTENT, IDEMPOTENT),
     ("closed after the request, without a reply", Serving(|peer| drop(peer.request())), IDEMPOTENT, IDEMPOTENT),
@@ -49,6 +65,7 @@ const CASES: &[Case] = &[
     ("malformed chunk size", Serving(|peer| reply(peer, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")), IDEMPOTENT, IDEMPOTENT),
     ("malformed status line", Serving(|peer| reply(peer, "HTP/1.1 2x OK\r\n\r\n")), IDEMPOTENT, IDEMPOTENT),
     ("too many headers", Serving(|peer| reply(peer, &format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(500)))), NEVER, NEVER),
+    ("headers without end", Serving(|peer| { reply(peer, "HTTP/1.1 200 OK\r\n"); while peer.stream.write_all(&[b'a'; 9000]).is_ok() {} }), NEVER, NEVER),
     ("no reply within the timeout", Serving(|peer| { peer.request(); peer.stall(); }), IDEMPOTENT, IDEMPOTENT),
     ("body stalls past the timeout", Serving(|peer| { reply(peer, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1234"); peer.stall(); }), IDEMPOTENT, IDEMPOTENT),
     ("TLS handshake cut", Secure(Peer::request_but_reset), ANY, IDEMPOTENT),
@@ -95,31 +112,51 @@ pub(crate) struct Built {
     pub(crate) server: Option<Server>,
     pub(crate) url: String,
     root: Option<Vec<u8>>,
+    proxy: Option<String>,
     patience: Duration,
+    connect: Duration,
+    /// Whether a connection is opened, and used, before the request.
+    warm: bool,
 }
 
-fn build(site: &Site, patience: Duration) -> Built {
+fn build(site: &Site, case: &str) -> Built {
     install_provider();
-    let secure = |server: Server, root| {
-        let url = server.url().replace("http:", "https:");
-        Built { server: Some(server), url, root, patience }
+    let patience = patience(case);
+    // Either the connection's own timeout ends a connection that stalls, or the total one.
+    let (patience, connect) = match case {
+        "connect timeout" => (Duration::from_secs(20), patience),
+        _ => (patience, Duration::from_secs(20)),
     };
+    let built = |url| Built { server: None, url, root: None, proxy: None, patience, connect, warm: false };
+    let serve = |server: Server| Built { url: server.url(), server: Some(server), ..built(String::new()) };
+    let secure = |server: Server, root| Built { url: server.url().replace("http:", "https:"), root, ..serve(server) };
     match site {
-        Url(url) => Built { server: None, url: (*url).to_owned(), root: None, patience },
-        Refused => Built { server: None, url: refused(), root: None, patience },
-        Serving(serve) => {
-            let server = Server::new(*serve);
-            Built { url: server.url(), server: Some(server), root: None, patience }
+        Url(url) => built((*url).to_owned()),
+        Refused => built(refused()),
+        Full => built(full()),
+        Proxy(proxy) => {
+            let built = serve(Server::new(*proxy));
+            let (proxy, _) = built.url.split_once("/path").unwrap();
+            Built { proxy: Some(proxy.to_owned()), url: "https://127.0.0.1/".to_owned(), ..built }
         }
-        Secure(serve) => secure(Server::new(*serve), None),
+        RefusedProxy => Built { proxy: Some(refused()), ..built("https://127.0.0.1/".to_owned()) },
+        Second(second) => {
+            let second = *second;
+            let server = Server::new(move |peer| {
+                reply(peer, &respond(200, "", ""));
+                second(peer);
+            });
+            Built { warm: true, ..serve(server) }
+        }
+        Serving(answer) => serve(Server::new(*answer)),
+        Secure(answer) => secure(Server::new(*answer), None),
         Certificate { host, expired, trusted } => {
             let Certified { root, config } = certificate(host, *expired);
             secure(Server::new(move |peer| serve_tls(peer, &config)), trusted.then_some(root))
         }
         TlsAskedPlainly => {
             let Certified { config, .. } = certificate("127.0.0.1", false);
-            let server = Server::new(move |peer| serve_tls(peer, &config));
-            Built { url: server.url(), server: Some(server), root: None, patience }
+            serve(Server::new(move |peer| serve_tls(peer, &config)))
         }
     }
 }
@@ -145,32 +182,53 @@ fn policy(idempotent: bool) -> Policy {
 
 type Outcome = Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>>;
 
+/// Gives a builder of reqwest's, async or blocking, what the site asks for.
+macro_rules! builder {
+    ($client:ty, $site:expr) => {{
+        let site = $site;
+        let roots = site.root.iter().map(|root| reqwest::Certificate::from_der(root).unwrap());
+        let builder = <$client>::builder().no_proxy().tls_certs_only(roots);
+        let builder = builder.timeout(site.patience).connect_timeout(site.connect);
+        match &site.proxy {
+            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).unwrap()),
+            None => builder,
+        }
+    }};
+}
+
+fn agent(site: &Built) -> ureq::Agent {
+    let roots: Vec<_> = site.root.iter().map(|root| ureq::tls::Certificate::from_der(root).to_owned()).collect();
+    let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::Specific(Arc::new(roots))).build();
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(site.patience))
+        .timeout_connect(Some(site.connect))
+        .tls_config(tls)
+        .proxy(site.proxy.as_ref().map(|proxy| ureq::Proxy::new(proxy).unwrap()));
+    config.build().into()
+}
+
 fn by_reqwest(site: &Built, post: bool) -> Outcome {
-    let mut client = reqwest::blocking::Client::builder().timeout(site.patience).no_proxy();
-    let roots: Vec<_> = site.root.iter().map(|root| reqwest::Certificate::from_der(root).unwrap()).collect();
-    client = client.tls_certs_only(roots);
-    let client = client.build()?;
+    let client = builder!(reqwest::blocking::Client, site).build()?;
+    if site.warm {
+        client.get(&site.url).send()?.bytes()?;
+    }
     let request = if post { client.post(&site.url).body("order") } else { client.get(&site.url) };
     Ok(error_for_status(request.send()?)?.json()?)
 }
 
 fn by_ureq(site: &Built, post: bool) -> Outcome {
-    let roots: Vec<_> = site.root.iter().map(|root| ureq::tls::Certificate::from_der(root).to_owned()).collect();
-    let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::Specific(Arc::new(roots))).build();
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(site.patience))
-        .tls_config(tls)
-        .proxy(None)
-        .build()
-        .into();
+    let agent = agent(site);
+    if site.warm {
+        agent.get(&site.url).call()?.body_mut().read_to_vec()?;
+    }
     let response = if post { agent.post(&site.url).send("order") } else { agent.get(&site.url).call() };
     Ok(error_for_status(response?)?.body_mut().read_json()?)
 }
 
 /// How many attempts the fault leads to, for a GET or a POST, and the verdict on the last one.
 fn attempts(case: &'static Case, client: fn(&Built, bool) -> Outcome, post: bool) -> (usize, String, Option<Verdict>) {
-    let site = build(&case.1, patience(case.0));
+    let site = build(&case.1, case.0);
     let (mut attempts, mut story, mut verdict) = (0, String::new(), None);
     let outcome = policy(!post).run(|| {
         attempts += 1;
@@ -182,10 +240,79 @@ fn attempts(case: &'static Case, client: fn(&Built, bool) -> Outcome, post: bool
     }
     // What the server counted can't be less than what was sent, nor more than the attempts; a loop asks more often.
     if let Some(server) = &site.server {
-        assert!(server.requests() <= attempts || story.contains("edirect"), "{}: {story}", case.0);
+        let warm = usize::from(site.warm) * attempts;
+        assert!(server.requests() <= attempts + warm || story.contains("edirect"), "{}: {story}", case.0);
+        assert!(server.posts() <= if post { attempts } else { 0 }, "{}: {story}", case.0);
         assert!(server.connections() >= 1);
     }
     (attempts, story, verdict)
+}
+
+/// Through the doors, with their defaults: the method alone says what may be repeated.
+type Door = fn(&Built, bool, &mut Report);
+
+fn through_reqwest(site: &Built, post: bool, report: &mut Report) {
+    let session = RetryClient::build(builder!(reqwest::Client, site), redirect::Policy::default(), policy(true));
+    let Ok(session) = session else { return };
+    let request = if post { session.post(&site.url).body("order") } else { session.get(&site.url) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _ = runtime.block_on(request.policy(policy(true).report(report)).json::<serde_json::Value>());
+}
+
+fn through_blocking(site: &Built, post: bool, report: &mut Report) {
+    let session = builder!(reqwest::blocking::Client, site);
+    let session = RetryClient::build(session, redirect::Policy::default(), policy(true)).unwrap();
+    let request = if post { session.post(&site.url).body("order") } else { session.get(&site.url) };
+    let _ = request.policy(policy(true).report(report)).json::<serde_json::Value>();
+}
+
+fn through_ureq(site: &Built, post: bool, report: &mut Report) {
+    let agent = RetryAgent::new(agent(site), policy(true));
+    let request = if post { agent.post(&site.url).body("order") } else { agent.get(&site.url) };
+    let _ = request.policy(policy(true).report(report)).json::<serde_json::Value>();
+}
+
+/// A GET is retried as the table says; a POST is retried where the table says it, and where the door knows that nothing
+/// was sent. Whatever the fault, no server ever gets a POST twice.
+fn check_door(door: Door, column: impl Fn(&'static Case) -> &'static str) {
+    let runs: Vec<_> = CASES
+        .iter()
+        .map(|case| {
+            let expected = column(case);
+            std::thread::spawn(move || {
+                let [get, post] = [false, true].map(|post| {
+                    let (site, mut report) = (build(&case.1, case.0), Report::new());
+                    door(&site, post, &mut report);
+                    let posts = site.server.map_or(0, |server| server.posts());
+                    assert!(posts <= usize::from(post), "{}: {posts} POSTs, {report}", case.0);
+                    report.attempts()
+                });
+                let right = match expected {
+                    ANY => (get, post) == (3, 3),
+                    IDEMPOTENT => get == 3 && [1, 3].contains(&post),
+                    _ => (get, post) == (1, 1),
+                };
+                assert!(right || matches!(case.1, Second(_)), "{}: {get} and {post}, not {expected}", case.0);
+            })
+        })
+        .collect();
+    let wrong = runs.into_iter().map(std::thread::JoinHandle::join).filter(Result::is_err).count();
+    assert_eq!(wrong, 0);
+}
+
+#[test]
+fn through_the_door_for_reqwest_no_fault_executes_a_post_twice() {
+    check_door(through_reqwest, |case| case.2);
+}
+
+#[test]
+fn through_the_door_for_blocking_reqwest_no_fault_executes_a_post_twice() {
+    check_door(through_blocking, |case| case.2);
+}
+
+#[test]
+fn through_the_door_for_ureq_no_fault_executes_a_post_twice() {
+    check_door(through_ureq, |case| case.3);
 }
 
 /// Runs a client through all cases, several at a time since some wait for a timeout.
@@ -221,6 +348,15 @@ fn reqwest_faults_are_judged_as_documented() {
 #[test]
 fn ureq_faults_are_judged_as_documented() {
     check(by_ureq, |case| case.3);
+}
+
+/// Without a timeout of its own a connection that stalls looks like a server that is silent. ureq tells them apart, most
+/// of the time.
+#[test]
+fn a_connection_that_stalls_under_a_total_timeout_counts_as_maybe_sent() {
+    static CASE: Case = ("stalls until the total timeout", Full, IDEMPOTENT, "");
+    assert_eq!([false, true].map(|post| attempts(&CASE, by_reqwest, post).0), [3, 1]);
+    assert_eq!(attempts(&CASE, by_ureq, false).0, 3);
 }
 
 #[test]

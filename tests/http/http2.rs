@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use persevere::{Policy, Report, Retryable as _};
+use persevere::http::RetryClient;
+use persevere::{Policy, Report, Retryable as _, StopReason};
 
 use crate::faults::install_provider;
 use crate::server::{Peer, Server};
@@ -119,4 +120,59 @@ async fn a_refused_stream_after_the_response_began_proves_nothing() {
     let (attempts, verdict) = attempts(fail).await;
     assert_eq!(attempts, 1);
     assert!(verdict.unwrap().is_transient());
+}
+
+/// The stream that the GOAWAY names was processed, and may have been all others up to it.
+#[tokio::test]
+async fn a_goaway_that_came_after_the_request_proves_nothing() {
+    let leave = |peer: &mut Peer| {
+        if let Some(id) = request(peer) {
+            let last = [&id.to_be_bytes()[..], &[0; 4]].concat();
+            frame(peer, GOAWAY, 0, 0, &last);
+        }
+    };
+    let (attempts, verdict) = attempts(leave).await;
+    assert_eq!(attempts, 1);
+    assert!(verdict.unwrap().is_transient());
+}
+
+/// What the second server did not process, the first one has executed.
+#[tokio::test]
+async fn a_goaway_or_a_refused_stream_after_a_redirect_proves_nothing() {
+    install_provider();
+    let refuse = |peer: &mut Peer| {
+        let mut stream = request(peer);
+        while let Some(id) = stream {
+            frame(peer, RESET, 0, id, &REFUSED_STREAM);
+            stream = next_request(peer);
+        }
+    };
+    let leave = |peer: &mut Peer| {
+        if request(peer).is_some() {
+            frame(peer, GOAWAY, 0, 0, &[0; 8]);
+            peer.stall();
+        }
+    };
+    for unprocessed in [refuse as fn(&mut Peer), leave] {
+        let second = Server::new(unprocessed);
+        let location = second.url();
+        let first = Server::new(move |peer| {
+            let mut stream = request(peer);
+            while let Some(id) = stream {
+                // `:status` and `location`, literals with names of HPACK's static table.
+                let mut headers = vec![0x08, 3, b'3', b'0', b'7', 0x0f, 31, u8::try_from(location.len()).unwrap()];
+                headers.extend(location.as_bytes());
+                frame(peer, HEADERS, 5, id, &headers);
+                stream = next_request(peer);
+            }
+        });
+        let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().tls_certs_only([]);
+        let client = client.timeout(Duration::from_secs(20));
+        let policy = Policy::new().backoff(Duration::ZERO);
+        let session = RetryClient::build(client, reqwest::redirect::Policy::default(), policy).unwrap();
+        let mut report = Report::new();
+        let sent = session.post(first.url()).body("order").policy(policy.report(&mut report)).send().await;
+        assert!(sent.is_err() && second.requests() > 0);
+        assert_eq!((first.requests(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)), "{report}");
+    }
 }

@@ -2,7 +2,11 @@
 
 mod doors;
 mod faults;
+mod hints;
+mod hostile;
 #[cfg(feature = "reqwest-http2")]
 mod http2;
+mod recipe;
+mod redirects;
 mod server;
 mod ureq;

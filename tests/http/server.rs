@@ -14,6 +14,14 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 pub(crate) struct Counts {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    posts: AtomicUsize,
+}
+
+impl Counts {
+    fn count(&self, request: &str) {
+        self.requests.fetch_add(1, SeqCst);
+        self.posts.fetch_add(usize::from(request.starts_with("post")), SeqCst);
+    }
 }
 
 #[derive(Debug)]
@@ -23,6 +31,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Serves one connection, on a port that refuses all others.
+    pub(crate) fn once(serve: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self { address: listener.local_addr().unwrap(), counts: Arc::default() };
+        let counts = server.counts.clone();
+        thread::spawn(move || {
+            let Ok((stream, _)) = listener.accept() else { return };
+            drop(listener);
+            counts.connections.fetch_add(1, SeqCst);
+            serve(&mut Peer { stream, counts });
+        });
+        server
+    }
+
     /// Serves each connection with this, in a thread of its own; the connection is closed when it returns.
     pub(crate) fn new(serve: impl Fn(&mut Peer) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -47,6 +69,11 @@ impl Server {
         self.counts.requests.load(SeqCst)
     }
 
+    /// How many of them were POSTs.
+    pub(crate) fn posts(&self) -> usize {
+        self.counts.posts.load(SeqCst)
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.counts.connections.load(SeqCst)
     }
@@ -63,8 +90,18 @@ impl Peer {
     /// Reads a request, head and body, and counts it; `None` if the client has gone.
     pub(crate) fn request(&mut self) -> Option<String> {
         let request = read_request(&mut self.stream)?;
-        self.counts.requests.fetch_add(1, SeqCst);
+        self.counts.count(&request);
         Some(request)
+    }
+
+    /// Reads a request's head, and counts it.
+    pub(crate) fn head(&mut self) {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && self.stream.read_exact(&mut byte).is_ok() {
+            head.push(byte[0]);
+        }
+        self.counts.count(&String::from_utf8_lossy(&head).to_lowercase());
     }
 
     /// Counts a request that was read otherwise.
@@ -98,10 +135,25 @@ impl Peer {
         let mut buffer = [0; 8192];
         let there = self.stream.peek(&mut buffer).unwrap_or(0);
         if there > 0 {
-            self.counts.requests.fetch_add(1, SeqCst);
+            self.counts.count(&String::from_utf8_lossy(&buffer[..there]).to_lowercase());
             let _ = self.stream.read_exact(&mut buffer[..there - 1]);
         }
     }
+}
+
+/// A port that takes no more connections: an attempt to connect gets no answer.
+pub(crate) fn full() -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        socket.listen(0).unwrap()
+    });
+    let address = listener.local_addr().unwrap();
+    let taken: Vec<_> =
+        (0..8).map_while(|_| TcpStream::connect_timeout(&address, Duration::from_millis(50)).ok()).collect();
+    Box::leak(Box::new((runtime, listener, taken)));
+    format!("http://{address}/")
 }
 
 pub(crate) fn read_request(stream: &mut impl Read) -> Option<String> {
@@ -156,8 +208,8 @@ pub(crate) fn certificate(host: &str, expired: bool) -> Certified {
 pub(crate) fn serve_tls(peer: &mut Peer, config: &Arc<rustls::ServerConfig>) {
     let Ok(mut connection) = rustls::ServerConnection::new(config.clone()) else { return };
     let mut stream = rustls::Stream::new(&mut connection, &mut peer.stream);
-    if read_request(&mut stream).is_some() {
-        peer.counts.requests.fetch_add(1, SeqCst);
+    if let Some(request) = read_request(&mut stream) {
+        peer.counts.count(&request);
         let _ = stream.write_all(respond(200, "", "secret").as_bytes());
     }
     let _ = stream.flush();

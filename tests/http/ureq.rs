@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use persevere::http::{RetryAgent, Statuses};
+use persevere::http::{HttpPolicy, RetryAgent, Statuses};
 use persevere::testing::VirtualTimer;
 use persevere::{Fault, Policy, Report, StopReason};
 
-use crate::doors::{BUSY, CUT, OK, POLICY, answers, redirects_to_nowhere};
+use crate::doors::{BUSY, CUT, OK, POLICY, answers};
 use crate::faults::refused;
+use crate::redirects::{redirects_to_itself, redirects_to_nowhere};
 use crate::server::Server;
 
 fn agent() -> RetryAgent {
@@ -91,12 +92,20 @@ fn a_post_is_sent_once_unless_it_has_a_key() {
 #[test]
 fn a_post_that_was_redirected_to_a_dead_port_is_not_sent_again() {
     for body in ["order", ""] {
-        for status in [301, 303, 307, 308] {
-            let server = redirects_to_nowhere(status);
-            assert!(agent().post(&server.url()).body(body).call().is_err());
-            assert_eq!(server.requests(), 1, "{status} {body:?}");
+        for status in [301, 302, 303, 307, 308] {
+            for server in [redirects_to_nowhere(status), redirects_to_itself(status)] {
+                assert!(agent().post(&server.url()).body(body).call().is_err());
+                assert_eq!(server.requests(), 1, "{status} {body:?}");
+            }
         }
     }
+    // A server that is asked whether to go on redirects before it has the body.
+    let server = Server::new(|peer| {
+        peer.head();
+        peer.send(format!("HTTP/1.1 303 Other\r\nlocation: {}\r\nconnection: close\r\n\r\n", refused()));
+    });
+    assert!(agent().post(&server.url()).header("expect", "100-continue").body("order").call().is_err());
+    assert_eq!(server.requests(), 1);
 }
 
 #[test]
@@ -104,11 +113,82 @@ fn a_refused_post_is_sent_again_where_no_redirect_can_have_led_there() {
     let (url, mut report) = (refused(), Report::new());
     assert!(agent().post(&url).body("order").policy(POLICY.report(&mut report)).call().is_err());
     assert_eq!(report.attempts(), 4);
+    // Without a body nothing tells.
     assert!(agent().post(&url).policy(POLICY.report(&mut report)).call().is_err());
     assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
     let still = ureq::Agent::config_builder().proxy(None).max_redirects(0).build().into();
     assert!(RetryAgent::new(still, POLICY).post(&url).policy(POLICY.report(&mut report)).call().is_err());
     assert_eq!(report.attempts(), 4);
+}
+
+#[test]
+fn a_post_of_which_nothing_was_sent_is_sent_again_whatever_the_error() {
+    // A plain error would not tell a route that is missing from one that went missing after the request.
+    let mut report = Report::new();
+    let request = agent().post("http://127.255.255.255/").body("order");
+    assert!(request.policy(POLICY.report(&mut report)).call().is_err());
+    assert_eq!((report.attempts(), report.stop_reason()), (4, Some(StopReason::Exhausted)));
+}
+
+#[test]
+fn a_post_without_a_body_says_so() {
+    let server = answers(&[OK]);
+    let seen = Server::new(|peer| {
+        let request = peer.request().unwrap_or_default();
+        peer.send(if request.contains("content-length: 0") { OK.unwrap() } else { MISSING.unwrap() });
+    });
+    assert_eq!(agent().post(&seen.url()).text().unwrap(), "page");
+    assert_eq!(agent().get(&server.url()).text().unwrap(), "page");
+}
+
+#[test]
+fn a_status_that_the_policy_keeps_is_not_retried_as_an_error() {
+    let server = answers(&[BUSY]);
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), HttpPolicy::new(POLICY).keep_status(503));
+    let mut report = Report::new();
+    let error = agent.get(&server.url()).policy(POLICY.report(&mut report)).call().unwrap_err();
+    assert!(matches!(error, ureq::Error::StatusCode(503)));
+    assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::Permanent)));
+}
+
+#[test]
+fn a_page_that_stalls_does_not_hold_up_a_retry() {
+    let stalls = || {
+        Server::new(|peer| {
+            if peer.request().is_some() && peer.requests() == 1 {
+                peer.send("HTTP/1.1 500 Failed\r\ncontent-length: 9\r\n\r\nsor");
+                peer.stall();
+            } else {
+                peer.send(OK.unwrap());
+            }
+        })
+    };
+    // The agent waits a second for a head, and for ever for a body.
+    let config = ureq::Agent::config_builder().proxy(None).timeout_recv_response(Some(Duration::from_secs(20))).build();
+    let agent = RetryAgent::new(config.into(), POLICY);
+    let started = std::time::Instant::now();
+    let server = stalls();
+    assert_eq!(agent.get(&server.url()).text().unwrap(), "page");
+    let server = stalls();
+    assert!(agent.get(&server.url()).call().is_ok());
+    assert!(started.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn an_accepted_value_can_be_refused_by_the_caller() {
+    let server = answers(&[OK, OK, Some("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone")]);
+    let policy = POLICY.when_ok(|page: &String| page != "done");
+    assert_eq!(agent().get(&server.url()).policy(policy).text().unwrap(), "done");
+    assert_eq!((server.requests(), server.connections()), (3, 1));
+}
+
+#[test]
+fn a_request_that_cannot_be_built_is_reported() {
+    let mut report = Report::new();
+    let policy = POLICY.when(|_: &ureq::Error| true).report(&mut report);
+    assert!(agent().get("http://[").policy(policy).call().is_err());
+    assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::Permanent)));
+    assert_eq!(report.failures().count(), 1);
 }
 
 #[test]

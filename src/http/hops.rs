@@ -1,0 +1,108 @@
+//! The redirects that reqwest follows: a connection that fails after one proves nothing of the first request.
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::string::{String, ToString as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ::http::Uri;
+use ::reqwest::{Error, Url, redirect};
+
+use super::door::Sent;
+
+/// What is known of the redirects that a client follows.
+pub(super) enum Hops {
+    /// It follows none.
+    None,
+    Counted(Counter),
+    Unknown,
+}
+
+impl Hops {
+    pub(super) fn of(counted: bool, url: &Url, client: &dyn fmt::Debug) -> Self {
+        if counted {
+            Self::Counted(Counter::new(url))
+        } else if std::format!("{client:?}").contains(r#"redirect_policy: "Policy(None)""#) {
+            // There is no other way to ask a client; where the text changes, the answer is the safe one.
+            Self::None
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// Begins an attempt.
+    pub(super) fn begin(&mut self) {
+        if let Self::Counted(counter) = self {
+            counter.before = counter.now();
+        }
+    }
+
+    /// How much was sent in an attempt that ended with this error.
+    pub(super) fn sent(&self, error: &Error) -> Sent {
+        match self {
+            Self::Unknown => Sent::Perhaps,
+            Self::Counted(counter) if counter.now() != counter.before => Sent::Perhaps,
+            Self::None | Self::Counted(_) if error.is_connect() => Sent::Nothing,
+            Self::None | Self::Counted(_) => Sent::AsJudged,
+        }
+    }
+}
+
+/// The redirects so far of requests to one URL. Those of another request to it count, too: too many are harmless.
+pub(super) struct Counter {
+    url: String,
+    before: u64,
+}
+
+struct Count {
+    requests: usize,
+    redirects: u64,
+}
+
+/// One for each URL that a request is under way to. reqwest's own policy is told the URL, and nothing else of a request.
+static COUNTS: Mutex<BTreeMap<String, Count>> = Mutex::new(BTreeMap::new());
+
+fn counts() -> MutexGuard<'static, BTreeMap<String, Count>> {
+    COUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The URL as the client writes it: without the fragment, which is not sent.
+fn key(url: &Url) -> String {
+    url.as_str().parse().map_or_else(|_| String::new(), |uri: Uri| uri.to_string())
+}
+
+impl Counter {
+    fn new(url: &Url) -> Self {
+        let url = key(url);
+        counts().entry(url.clone()).or_insert(Count { requests: 0, redirects: 0 }).requests += 1;
+        Self { url, before: 0 }
+    }
+
+    fn now(&self) -> u64 {
+        counts().get(&self.url).map_or(0, |count| count.redirects)
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        let mut counts = counts();
+        if let Some(count) = counts.get_mut(&self.url) {
+            count.requests -= 1;
+            if count.requests == 0 {
+                counts.remove(&self.url);
+            }
+        }
+    }
+}
+
+/// Wraps a redirect policy so that what it follows is counted.
+pub(super) fn counting(redirects: redirect::Policy) -> redirect::Policy {
+    redirect::Policy::custom(move |attempt| {
+        if let Some(first) = attempt.previous().first() {
+            if let Some(count) = counts().get_mut(&key(first)) {
+                count.redirects += 1;
+            }
+        }
+        redirects.redirect(attempt)
+    })
+}
