@@ -51,6 +51,16 @@ macro_rules! pages {
     )*};
 }
 
+/// Which layer should retry, and what protects whom?
+pub mod layers {
+    // The pictures stand in these definitions as data: rendered documentation has no files beside it.
+    #![doc = include_str!("pictures/storm-contention.md")]
+    #![doc = include_str!("pictures/storm-brownout.md")]
+    #![doc = include_str!("pictures/storm-clients.md")]
+    #![doc = include_str!("pictures/storm-chain.md")]
+    #![doc = include_str!("guide/layers.md")]
+}
+
 pages! {
     choosing_a_policy: "How often, how long, which waits?",
     safe_to_repeat: "May this be done twice?",
@@ -58,7 +68,6 @@ pages! {
     http: "How do I send requests again, and which?",
     deadlines: "How do I keep to a time?",
     cancellation: "How do I stop it?",
-    layers: "Which layer should retry, and what protects whom?",
     budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",
     testing: "How do I test it without waiting?",

@@ -1,3 +1,6 @@
+#![doc = include_str!("pictures/timeline.md")]
+#![doc = include_str!("pictures/jitter.md")]
+#![doc = include_str!("pictures/storm-brownout.md")]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

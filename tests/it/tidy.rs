@@ -67,6 +67,37 @@ fn every_page_of_the_guide_is_declared_and_shows_what_the_macros_are_tested_with
     assert!(found.len() > 10);
 }
 
+/// The definitions come before the text that names the pictures by file, and the first definition holds. Run with
+/// `BLESS=1` to write them anew.
+#[test]
+fn the_pictures_of_the_documentation_are_those_of_docs() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &mut found);
+    assert!(found.len() > 5);
+    for (path, picture) in &found {
+        let name = path.rsplit('/').next().unwrap().trim_end_matches(".svg");
+        let definition = format!("[{name}]: data:image/svg+xml;base64,{}\n", base64(picture.as_bytes()));
+        let file = format!("src/pictures/{name}.md");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file), &definition).unwrap();
+        }
+        assert!(read(&file) == definition, "{file} is not docs/{name}.svg");
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for sign in 0..4 {
+            let sign = if sign <= group.len() { SIGNS[(bits >> (18 - 6 * sign)) as usize & 63] } else { b'=' };
+            text.push(char::from(sign));
+        }
+    }
+    text
+}
+
 #[test]
 fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
     let mut found = Vec::new();
