@@ -3,8 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use persevere_benches::operation::{LARGE, SMALL};
 use persevere_benches::{blocking, blocking_rows, check, delays, future, future_rows, measure, operation};
 use tokio::runtime::Runtime;
@@ -17,12 +16,8 @@ fn quick() -> bool {
     std::env::var_os("QUICK").is_some()
 }
 
-fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
-    c.benchmark_group(name)
-}
-
 fn first_try(c: &mut Criterion) {
-    let mut rows = group(c, "first-try-blocking");
+    let mut rows = c.benchmark_group("first-try-blocking");
     rows.bench_function("the call alone", |b| b.iter(|| blocking::bare(operation::blocking(black_box(0)))));
     macro_rules! bench {
         ($($row:ty),* $(,)?) => {$(
@@ -34,7 +29,7 @@ fn first_try(c: &mut Criterion) {
     blocking_rows!(bench);
     rows.finish();
 
-    let mut rows = group(c, "first-try-async-64");
+    let mut rows = c.benchmark_group("first-try-async-64");
     rows.bench_function("the call alone", |b| b.iter(|| measure::poll(future::bare(operation!(SMALL, black_box(0))))));
     macro_rules! bench {
         ($($row:ty),* $(,)?) => {$(
@@ -46,7 +41,7 @@ fn first_try(c: &mut Criterion) {
     future_rows!(bench);
     rows.finish();
 
-    let mut rows = group(c, "first-try-async-16k");
+    let mut rows = c.benchmark_group("first-try-async-16k");
     rows.bench_function("the call alone", |b| b.iter(|| measure::poll(future::bare(operation!(LARGE, black_box(0))))));
     macro_rules! bench {
         ($($row:ty),* $(,)?) => {$(
@@ -77,7 +72,7 @@ macro_rules! in_runtime {
 }
 
 fn retries(c: &mut Criterion) {
-    let mut rows = group(c, "retries-blocking");
+    let mut rows = c.benchmark_group("retries-blocking");
     macro_rules! bench {
         ($($row:ty),* $(,)?) => {$(
             rows.bench_function(<$row as blocking::Row>::NAME, |b| {
@@ -88,31 +83,31 @@ fn retries(c: &mut Criterion) {
     blocking_rows!(bench);
     rows.finish();
 
-    let clocks: [(&str, fn() -> Runtime); 2] =
-        [("retries-async-paused", measure::paused), ("retries-async-real", measure::real)];
-    for (name, runtime) in clocks {
-        let runtime = runtime();
-        let mut rows = group(c, name);
-        if name == "retries-async-real" {
-            // Most rows take milliseconds here, and differ by their waits alone.
-            rows.sample_size(10);
-        }
-        macro_rules! bench {
-            ($($row:ty),* $(,)?) => {$(
-                let timed = in_runtime!(runtime, <$row as future::Row>::at_once(operation!(SMALL, black_box(3))));
-                rows.bench_function(<$row as future::Row>::NAME, timed);
-            )*};
-        }
-        future_rows!(bench);
-        let timed = in_runtime!(runtime, future::backon_without_timer(operation!(SMALL, black_box(3))));
-        rows.bench_function("backon, sleeper without a timer", timed);
-        rows.finish();
+    async_retries(c, "retries-async-paused", &measure::paused());
+    async_retries(c, "retries-async-real", &measure::real());
+}
+
+fn async_retries(c: &mut Criterion, name: &str, runtime: &Runtime) {
+    let mut rows = c.benchmark_group(name);
+    if name == "retries-async-real" {
+        // Most rows take milliseconds here, and differ by their waits alone.
+        rows.sample_size(10);
     }
+    macro_rules! bench {
+        ($($row:ty),* $(,)?) => {$(
+            let timed = in_runtime!(runtime, <$row as future::Row>::at_once(operation!(SMALL, black_box(3))));
+            rows.bench_function(<$row as future::Row>::NAME, timed);
+        )*};
+    }
+    future_rows!(bench);
+    let timed = in_runtime!(runtime, future::backon_without_timer(operation!(SMALL, black_box(3))));
+    rows.bench_function("backon, sleeper without a timer", timed);
+    rows.finish();
 }
 
 fn waits(c: &mut Criterion) {
     for (name, list) in [("waits-plain", delays::PLAIN), ("waits-jitter", delays::JITTERED)] {
-        let mut rows = group(c, name);
+        let mut rows = c.benchmark_group(name);
         rows.throughput(Throughput::Elements(delays::STEPS as u64));
         for row in list {
             rows.bench_function(row.name, |b| b.iter(row.sum));
@@ -138,11 +133,9 @@ fn at_the_same_time<R: future::Row + 'static>(runtime: &Runtime, operations: u32
 fn concurrent(c: &mut Criterion) {
     let runtime = measure::two_workers();
     let operations = if quick() { CONCURRENT / 100 } else { CONCURRENT };
-    let times: [(&str, fn(Instant, Duration) -> Duration); 2] =
-        [("concurrent-wall", |begun, _| begun.elapsed()), ("concurrent-cpu", |_, before| measure::cpu() - before)];
-    for (name, taken) in times {
-        let mut rows = group(c, name);
-        rows.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(operations.into()));
+    for (name, cpu) in [("concurrent-wall", false), ("concurrent-cpu", true)] {
+        let mut rows = c.benchmark_group(name);
+        rows.sample_size(10).sampling_mode(SamplingMode::Flat);
         macro_rules! bench {
             ($($row:ty),* $(,)?) => {$(
                 rows.bench_function(<$row as future::Row>::NAME, |b| {
@@ -151,7 +144,7 @@ fn concurrent(c: &mut Criterion) {
                         for _ in 0..iterations {
                             at_the_same_time::<$row>(&runtime, operations);
                         }
-                        taken(begun, before)
+                        if cpu { measure::cpu().saturating_sub(before) } else { begun.elapsed() }
                     });
                 });
             )*};
@@ -161,27 +154,22 @@ fn concurrent(c: &mut Criterion) {
     }
 }
 
+#[cfg(feature = "budget")]
 fn budgets(c: &mut Criterion) {
-    #[cfg(feature = "budget")]
-    {
-        use persevere_benches::budget::{self, Load};
+    use persevere_benches::budget::{Load, persevere, tower};
 
-        for (name, load) in [("budget-calm", Load::Calm), ("budget-storm", Load::Storm)] {
-            let mut rows = group(c, name);
-            for threads in [1, 2] {
-                rows.bench_function(format!("persevere `Budget`, threads: {threads}"), |b| {
-                    b.iter_custom(|iterations| budget::persevere(load, threads, iterations));
-                });
-                rows.bench_function(format!("tower `TpsBudget`, threads: {threads}"), |b| {
-                    b.iter_custom(|iterations| budget::tower(load, threads, iterations));
-                });
-            }
+    for (name, load) in [("calm", Load::Calm), ("storm", Load::Storm)] {
+        for threads in [1, 2] {
+            let mut rows = c.benchmark_group(format!("budget-{name}-{threads}"));
+            rows.bench_function("persevere `Budget`", |b| b.iter_custom(|uses| persevere(load, threads, uses)));
+            rows.bench_function("tower `TpsBudget`", |b| b.iter_custom(|uses| tower(load, threads, uses)));
             rows.finish();
         }
     }
-    #[cfg(not(feature = "budget"))]
-    let _ = c;
 }
+
+#[cfg(not(feature = "budget"))]
+fn budgets(_: &mut Criterion) {}
 
 fn settings() -> Criterion {
     check::all();

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How many retries may follow the first attempt.
 pub const RETRIES: u32 = 3;
 /// The cap of the waits.
-pub const CAP: Duration = Duration::from_secs(120);
+pub const CAP: Duration = Duration::from_mins(2);
 /// The base of the waits where there are none.
 pub const ZERO: Duration = Duration::ZERO;
 /// The base of the waits where there are some: 10, 20 and 40 ms.
