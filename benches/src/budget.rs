@@ -1,6 +1,6 @@
 //! Retry budgets, shared by threads that run at the same time.
 
-use std::sync::{Barrier, LazyLock};
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,17 +45,16 @@ fn contend(
     })
 }
 
-/// Uses persevere's budget.
+/// Uses persevere's budget, with its defaults.
 #[must_use]
 pub fn persevere(load: Load, threads: usize, iterations: u64) -> Duration {
-    static BUDGET: persevere::Budget = persevere::Budget::new();
-    contend(load, threads, iterations, || BUDGET.deposit(), || BUDGET.withdraw(Fault::Other))
+    let budget = persevere::Budget::new();
+    contend(load, threads, iterations, || budget.deposit(), || budget.withdraw(Fault::Other))
 }
 
-/// Uses tower's budget, with its defaults.
+/// Uses tower's budget, with its defaults. It is a new one each time, as deposits of a calm count for ten seconds.
 #[must_use]
 pub fn tower(load: Load, threads: usize, iterations: u64) -> Duration {
-    static BUDGET: LazyLock<TpsBudget> = LazyLock::new(TpsBudget::default);
-    let budget = &*BUDGET;
+    let budget = TpsBudget::default();
     contend(load, threads, iterations, || budget.deposit(), || budget.withdraw())
 }
