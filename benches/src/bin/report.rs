@@ -1,5 +1,5 @@
-//! Writes `BENCHMARKS.md` from what a run has left: criterion's estimates, the footprint, the costs of building, and the
-//! instruction counts if there are any. `benches/run` calls it.
+//! Writes `BENCHMARKS.md` from what a run has left: criterion's estimates, the footprint, the costs of building, and
+//! the instruction counts if there are any. `benches/run` calls it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -333,9 +333,10 @@ const LIKE_WITH_LIKE: [(&str, &[&str]); 3] = [
 fn building(page: &mut Page) {
     page.section("Building");
     page.paragraph(
-        "CPU seconds, user and system, of a clean debug build of an empty crate with this one dependency; one job at a \
-         time, cargo's own work included, everything downloaded before. The median, then the lowest and the highest. \
-         Crates are those that get compiled.",
+        "CPU seconds, user and system, of a clean build of an empty crate with this one dependency, in the debug \
+         profile, which is what gets built most; one job at a time, cargo's own work included, everything downloaded \
+         before. The median, then the lowest and the highest. Crates are those that get compiled, proc macros \
+         included.",
     );
     let builds = lines(COSTS, "build");
     if builds.is_empty() {
@@ -377,8 +378,8 @@ fn building(page: &mut Page) {
         figure("with syn, default features and `full`"),
     );
     let choice = if seconds("with syn as persevere-macros has it").is_some() {
-        "The macros read keys and items as tokens, and leave bodies and expressions to the compiler. They keep syn with \
-         the fewest features for two things: errors that span the user's tokens, and the values of literals. Its \
+        "The macros read keys and items as tokens, and leave bodies and expressions to the compiler. They keep syn \
+         with the fewest features for two things: errors that span the user's tokens, and the values of literals. Its \
          grammar of Rust, which is most of what `full` costs, has no use here."
     } else {
         "The macros do without syn. They read keys and items as tokens, and leave bodies and expressions to the \
@@ -419,8 +420,8 @@ fn times(page: &mut Page) {
     page.paragraph("A blocking operation that succeeds at once.");
     page.table("first try, blocking", &[timed("first-try-blocking", "time")]);
     page.paragraph(
-        "An async operation that is ready at its first poll, polled in a plain loop without a runtime. Its future takes \
-         64 B or 16 KiB, of which it writes little: what the larger one costs more is copying.",
+        "An async operation that is ready at its first poll, polled in a plain loop without a runtime. Its future \
+         takes 64 B or 16 KiB, of which it writes little: what the larger one costs more is copying.",
     );
     page.table(
         "first try, async",
@@ -432,10 +433,10 @@ fn times(page: &mut Page) {
     page.table("three retries, blocking", &[timed("retries-blocking", "time a run")]);
     page.paragraph(
         "An async operation of 64 B on a current-thread runtime of tokio; four calls a run. With the runtime's clock \
-         paused a timer that is set to zero ends at once, and the figure is the work alone. With the system's clock, as \
-         in production, tokio rounds a timer up to its next millisecond. persevere takes no timer for a wait of zero, \
-         but yields once to the runtime; the hand-written loop skips a wait of zero and does not yield. again has a \
-         timer thread of its own, which knows no paused clock.",
+         paused a timer that is set to zero ends at once, and the figure is the work alone. With the system's clock, \
+         as in production, tokio rounds a timer up to its next millisecond. persevere takes no timer for a wait of \
+         zero, but yields once to the runtime; the hand-written loop skips a wait of zero and does not yield. again \
+         has a timer thread of its own, which knows no paused clock.",
     );
     page.table(
         "three retries, async",
@@ -445,9 +446,10 @@ fn times(page: &mut Page) {
     page.section("The waits alone");
     page.paragraph(
         "One step of each crate's iterator, as the mean of the first 16 from a fresh start: 100 ms that double up to a \
-         cap of 10 s. retry has no cap; tryhard applies its own outside the iterator; tower's yields timers and again's is \
-         private, so they have no row. Jitter is each crate's own: full in persevere, retry and the hand-written one, 0 to \
-         100 % on top in backon, ± 50 % in backoff and tokio-retry2, ± 30 % in exponential-backoff, none in tryhard.",
+         cap of 10 s. retry has no cap; tryhard applies its own outside the iterator; tower's yields timers and \
+         again's is private, so they have no row. Jitter is each crate's own: full in persevere, retry and the \
+         hand-written one, 0 to 100 % on top in backon, ± 50 % in backoff and tokio-retry2, ± 30 % in \
+         exponential-backoff, none in tryhard.",
     );
     let (waits, jittered) = (timed("waits-plain", "time a wait"), timed("waits-jitter", "time a wait, with jitter"));
     page.table("waits, without jitter", &[waits]);
@@ -455,9 +457,10 @@ fn times(page: &mut Page) {
 
     page.section("100 000 operations at the same time");
     page.paragraph(
-        "Each is a task of its own on tokio's multi-thread runtime with 2 workers, fails three times, and waits 10, 20 and \
-         40 ms. Wall time is from the first spawn to the last task's end, so it is never less than 70 ms; CPU time is that \
-         of all threads. Heap is what one waiting task holds, tokio's own part included; the allocator's rounding is not.",
+        "Each is a task of its own on tokio's multi-thread runtime with 2 workers, fails three times, and waits 10, 20 \
+         and 40 ms. Wall time is from the first spawn to the last task's end, so it is never less than 70 ms; CPU time \
+         is that of all threads. Heap is what one waiting task holds, tokio's own part included; the allocator's \
+         rounding is not.",
     );
     if env::var_os("QUICK").is_some() {
         page.paragraph("In this quick run it is 1 000 operations.");
@@ -480,9 +483,9 @@ fn times(page: &mut Page) {
     if budgets.iter().any(Option::is_some) {
         page.section("Budgets under contention");
         page.paragraph(
-            "One budget shared by 1 or 2 threads that do nothing else; the time that one operation's use of it takes its \
-             thread. Calm: each operation succeeds and deposits, on a bucket that is full. Storm: each fails and asks for a \
-             retry, one in ten deposits, and nearly all are refused.",
+            "One budget shared by 1 or 2 threads that do nothing else; the time that one operation's use of it takes \
+             its thread. Calm: each operation succeeds and deposits, on a bucket that is full. Storm: each fails and \
+             asks for a retry, one in ten deposits, and nearly all are refused.",
         );
         page.table("budget", &budgets);
     }
@@ -491,9 +494,9 @@ fn times(page: &mut Page) {
 fn room(page: &mut Page) {
     page.section("Size of futures");
     page.paragraph(
-        "Bytes of the future with retries over the future of the operation alone, for operations of three sizes. 16 of them \
-         are what the operation's closure captures. A small operation lies in the room that the timer needs later, or the \
-         timer in that of a large one; backoff holds both at once.",
+        "Bytes of the future with retries over the future of the operation alone, for operations of three sizes; 16 of \
+         them are what the operation's closure captures. During a wait tokio's timer takes the operation's place. It \
+         is larger than 64 B, so the first column includes that difference; only backoff keeps room for both.",
     );
     page.table("size of futures", &[overhead("64 B"), overhead("1 KiB"), overhead("16 KiB")]);
 
@@ -529,16 +532,17 @@ fn main() {
         page.paragraph("**A quick run: it shows that the benches work. Its times say little.**");
     }
     page.paragraph(
-        "Every row runs the same operation under the same rules, in its own crate's words: at most 3 retries, waits that \
-         double from a base up to a cap, no jitter unless it says so, and failures retried only if they are transient. \
-         Before anything is measured, each row is checked to make the right number of calls and to come to the right \
-         outcome. backoff has no limit on retries, which no case here reaches.",
+        "Every row runs the same operation under the same rules, in its own crate's words: at most 3 retries, waits \
+         that double from a base up to a cap, no jitter unless it says so, and failures retried only if they are \
+         transient. The hand-written loop is the shortest that keeps to them. Before anything is measured, each row is \
+         checked to make the right number of calls and to come to the right outcome. backoff has no limit on retries, \
+         which no case here reaches.",
     );
     page.paragraph(
-        "Times are the median and, behind the ±, the median absolute deviation of the samples. Rows are sorted by the first \
-         column. Rows of persevere are in bold: `retry` and `retry_async` are functions, `retry!` and `retry_async!` macros, \
-         `#[retry]` the attribute. Wall-clock figures below some nanoseconds depend on how the compiler lays out a loop; \
-         they compare rows of one table, not machines.",
+        "Times are the median and, behind the ±, the median absolute deviation of the samples. Rows are sorted by the \
+         first column. Rows of persevere are in bold: `retry` and `retry_async` are functions, `retry!` and \
+         `retry_async!` macros, `#[retry]` the attribute. Wall-clock figures below some nanoseconds depend on how the \
+         compiler lays out a loop; they compare rows of one table, not machines.",
     );
     surroundings(&mut page);
     page.section("Where a peer is ahead");
