@@ -7,6 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use persevere_benches::operation::{LARGE, MIDDLE, SMALL};
 use persevere_benches::{blocking, blocking_rows, check, future, future_rows, measure, operation};
@@ -104,6 +105,19 @@ macro_rules! future_heap {
     };
 }
 
+/// Waits until nothing is freed any more: one crate's timer thread frees behind the row that used it.
+fn settle() {
+    let mut live = LIVE.load(Ordering::Relaxed);
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+        let now = LIVE.load(Ordering::Relaxed);
+        if now == live {
+            return;
+        }
+        live = now;
+    }
+}
+
 /// The heap that each of many tasks holds while it waits.
 fn task<R: future::Row + 'static>() {
     const TASKS: usize = 10_000;
@@ -111,6 +125,7 @@ fn task<R: future::Row + 'static>() {
         let mut tasks = Vec::with_capacity(TASKS);
         // What the runtime keeps for good, it has by now.
         tokio::spawn(async {}).await.expect("no panic");
+        settle();
         let before = LIVE.load(Ordering::Relaxed);
         for _ in 0..TASKS {
             tasks.push(tokio::spawn(R::with_waits(operation!(SMALL, black_box(3)))));

@@ -218,7 +218,7 @@ fn ahead(column: &Column) -> Option<String> {
         }
         let all = behind.len() == of(Side::Ours).count();
         let names = behind.iter().map(|(row, _)| row.trim_start_matches("persevere ")).collect::<Vec<_>>().join(", ");
-        let text = if all { peer.clone() } else { format!("{peer} (of {names} alone)") };
+        let text = if all { peer.clone() } else { format!("{peer} (of {names} only)") };
         phrases.push(text);
     }
     (!phrases.is_empty()).then(|| phrases.join(", "))
@@ -252,16 +252,20 @@ fn surroundings(page: &mut Page) {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let system = output("uname", &["-srm"]).unwrap_or_else(|| env::consts::OS.to_owned());
+    let system = output("uname", &["-s"]).unwrap_or_else(|| env::consts::OS.to_owned());
+    let release = output("uname", &["-r"]).unwrap_or_default();
+    // What stands behind the number is the name of a build.
+    let release = release.split('-').next().unwrap_or_default();
     let rustc = output("rustc", &["-V"]).unwrap_or_else(|| "unknown".to_owned());
     let date = output("date", &["-u", "+%Y-%m-%d"]).unwrap_or_else(|| "unknown".to_owned());
     let versions = versions();
     let peers = versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
+    let load = env::var("LOAD").ok();
     let list = [
         ("date", date),
         ("processor", format!("{}, {cores} logical cores", model.unwrap_or("unknown"))),
-        ("load before the run", env::var("LOAD").unwrap_or_else(|_| "unknown".to_owned())),
-        ("system", system),
+        ("load before the run", format!("{} (mean of one minute)", load.as_deref().unwrap_or("unknown"))),
+        ("system", format!("{system} {release} {}", env::consts::ARCH)),
         ("compiler", rustc),
         ("profile", "release, without LTO, default codegen units; the library with its default features".to_owned()),
         ("crates", peers),
@@ -270,6 +274,11 @@ fn surroundings(page: &mut Page) {
     page.line("|---|---|");
     for (name, value) in list {
         page.line(&format!("| {name} | {value} |"));
+    }
+    // A single busy process is a load of 1.
+    if load.and_then(|load| load.parse().ok()).is_some_and(|load: f64| load > 0.5) {
+        page.line("");
+        page.paragraph("**The machine was busy with other work: the times below are too long, and spread widely.**");
     }
 }
 
@@ -369,6 +378,8 @@ fn building(page: &mut Page) {
         builds.iter().find(|line| line[1] == case).and_then(|line| line[2].parse().ok())
     };
     let figure = |case: &str| seconds(case).map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.2}"));
+    let versions = lines(COSTS, "version").into_iter().map(|line| format!("{} {}", line[1], line[2]));
+    page.paragraph(&format!("Versions: {}.", versions.collect::<Vec<_>>().join(", ")));
     let parsers = format!(
         "The attribute's parser: an empty crate with `proc-macro2` and `quote` takes {} CPU seconds, with syn's \
          `parsing`, `printing` and `proc-macro` {}, with syn's default features {}, with `full` {}.",
@@ -377,7 +388,8 @@ fn building(page: &mut Page) {
         figure("with syn, default features"),
         figure("with syn, default features and `full`"),
     );
-    let choice = if seconds("with syn as persevere-macros has it").is_some() {
+    let macros = fs::read_to_string("../macros/Cargo.toml").unwrap_or_default();
+    let choice = if macros.contains("\nsyn = ") {
         "The macros read keys and items as tokens, and leave bodies and expressions to the compiler. They keep syn \
          with the fewest features for two things: errors that span the user's tokens, and the values of literals. Its \
          grammar of Rust, which is most of what `full` costs, has no use here."
@@ -436,7 +448,8 @@ fn times(page: &mut Page) {
          paused a timer that is set to zero ends at once, and the figure is the work alone. With the system's clock, \
          as in production, tokio rounds a timer up to its next millisecond. persevere takes no timer for a wait of \
          zero, but yields once to the runtime; the hand-written loop skips a wait of zero and does not yield. again \
-         has a timer thread of its own, which knows no paused clock.",
+         has a timer thread of its own, which knows no paused clock. backon takes any function as its sleeper: it has \
+         a second row, with one that is ready at once.",
     );
     page.table(
         "three retries, async",
@@ -466,7 +479,7 @@ fn times(page: &mut Page) {
         page.paragraph("In this quick run it is 1 000 operations.");
     }
     page.table(
-        "many operations",
+        "100 000 operations",
         &[
             timed("concurrent-wall", "wall time"),
             timed("concurrent-cpu", "CPU time"),
@@ -502,14 +515,16 @@ fn room(page: &mut Page) {
 
     page.section("Heap allocations");
     page.paragraph("Allocations in one run, after a first one that is not counted; tokio's timers included.");
-    for (kind, title) in [("blocking", "blocking"), ("async", "async")] {
-        page.table(
-            &format!("heap allocations, {title}"),
-            &[
-                footprint("heap", &format!("{kind}, first try"), &format!("{title}, first try")),
-                footprint("heap", &format!("{kind}, three retries"), &format!("{title}, three retries")),
-            ],
-        );
+    for kind in ["blocking", "async"] {
+        let column = |case| footprint("heap", &format!("{kind}, {case}"), &format!("{kind}, {case}"));
+        let columns = [column("first try"), column("three retries")];
+        if columns.iter().flatten().flat_map(|column| &column.cells).all(|(_, cell)| cell.value == 0.0) {
+            let rows = columns[0].iter().flat_map(|column| &column.cells).map(|(row, _)| row.as_str());
+            let rows = rows.collect::<Vec<_>>().join(", ");
+            page.paragraph(&format!("None in any {kind} row, first try or three retries: {rows}."));
+        } else {
+            page.table(&format!("heap allocations, {kind}"), &columns);
+        }
     }
 }
 
@@ -587,7 +602,7 @@ mod tests {
         let ours = [("persevere `retry`", 10.0, 11.0), ("persevere `retry!`", 20.0, 21.0)];
         let with = |peer| ahead(&column(&[ours[0], ours[1], peer, ("hand-written loop", 1.0, 1.0)]));
         assert_eq!(with(("backon", 8.0, 9.0)).as_deref(), Some("backon"));
-        assert_eq!(with(("backon", 12.0, 13.0)).as_deref(), Some("backon (of `retry!` alone)"));
+        assert_eq!(with(("backon", 12.0, 13.0)).as_deref(), Some("backon (of `retry!` only)"));
         assert_eq!(with(("backon", 30.0, 31.0)), None);
         assert_eq!(with(("backon", 20.5, 30.0)), None, "the intervals touch");
     }
