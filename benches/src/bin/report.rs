@@ -508,8 +508,9 @@ fn room(page: &mut Page) {
     page.section("Size of futures");
     page.paragraph(
         "Bytes of the future with retries over the future of the operation alone, for operations of three sizes; 16 of \
-         them are what the operation's closure captures. During a wait tokio's timer takes the operation's place. It \
-         is larger than 64 B, so the first column includes that difference; only backoff keeps room for both.",
+         them are what the operation's closure captures. During a wait tokio's timer takes the operation's place. It is \
+         larger than 64 B, so the first column includes that difference, but for again, whose own timer is small, and \
+         for backoff, which keeps room for both.",
     );
     page.table("size of futures", &[overhead("64 B"), overhead("1 KiB"), overhead("16 KiB")]);
 
