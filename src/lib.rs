@@ -54,6 +54,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timed;
+#[cfg(feature = "std")]
 mod timeline;
 mod timer;
 #[cfg(feature = "tracing")]
@@ -83,6 +84,7 @@ pub use crate::retry::{IntoRetry, Retry};
 pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
 pub use crate::run::{Next, Run, StopReason};
 pub use crate::timed::{Timed, TimedOut};
+#[cfg(feature = "std")]
 pub use crate::timeline::{Forecast, Timeline};
 #[cfg(feature = "futures-timer")]
 pub use crate::timer::FuturesTimer;

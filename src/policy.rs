@@ -8,6 +8,7 @@ use crate::backoff::{Backoff, Rule};
 use crate::jitter::Jitter;
 use crate::nanos::{self, Seconds};
 use crate::retryable::Fault;
+#[cfg(feature = "std")]
 use crate::timeline::Forecast;
 
 /// Says how a run persists: how many retries, which waits, until when.
@@ -305,6 +306,7 @@ impl Policy {
     /// 3  ░░░░░░░░░░░░░░░░┃░░░░░░░░░░░░░░       0 s    600 ms     1.2 s
     /// waits 900 ms in the mean, 1.8 s at worst");
     /// ```
+    #[cfg(feature = "std")]
     pub const fn timeline(&self) -> Forecast {
         Forecast::new(*self)
     }

@@ -8,6 +8,7 @@ use crate::nanos::{self, Brief};
 use crate::observe::{Failed, Observe, Observer, never_refuses};
 use crate::retryable::{Fault, Named};
 use crate::run::{Next, StopReason};
+#[cfg(feature = "std")]
 use crate::timeline::Timeline;
 
 /// What happened in a run: attempts, time, why it ended, and the failures.
@@ -125,6 +126,7 @@ impl Report {
     /// 3                █████  ok         300 ms");
     /// # }
     /// ```
+    #[cfg(feature = "std")]
     pub const fn timeline(&self) -> Timeline<'_> {
         Timeline::new(self)
     }

@@ -154,7 +154,6 @@ fn concurrent(c: &mut Criterion) {
     }
 }
 
-#[cfg(feature = "budget")]
 fn budgets(c: &mut Criterion) {
     use persevere_benches::budget::{Load, persevere, tower};
 
@@ -167,9 +166,6 @@ fn budgets(c: &mut Criterion) {
         }
     }
 }
-
-#[cfg(not(feature = "budget"))]
-fn budgets(_: &mut Criterion) {}
 
 fn settings() -> Criterion {
     check::all();

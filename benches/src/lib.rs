@@ -4,7 +4,6 @@
 //! only failures that may go away are retried. Every row is checked to keep them before it is measured.
 
 pub mod blocking;
-#[cfg(feature = "budget")]
 pub mod budget;
 pub mod check;
 pub mod delays;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Error, Lit, Result};
 
+use crate::error::{Error, Result};
 use crate::item::{Item, Shape};
 use crate::tokens::{Tokens, unwrapped};
 
@@ -349,11 +349,7 @@ impl Value {
         match first {
             _ if !tokens.is_empty() => Self::Other,
             Some(TokenTree::Literal(_)) if negative => Self::Wrong,
-            Some(TokenTree::Literal(literal)) => match Lit::new(literal) {
-                Lit::Int(number) => Self::number(number.base10_digits(), number.suffix(), true),
-                Lit::Float(number) => Self::number(number.base10_digits(), number.suffix(), false),
-                _ => Self::Wrong,
-            },
+            Some(TokenTree::Literal(literal)) => Self::number(&literal.to_string()).unwrap_or(Self::Wrong),
             Some(TokenTree::Ident(word)) if !negative => match &*word.to_string() {
                 "true" => Self::Bool(true),
                 "false" => Self::Bool(false),
@@ -363,12 +359,28 @@ impl Value {
         }
     }
 
-    fn number(digits: &str, suffix: &str, whole: bool) -> Self {
-        let known = matches!(suffix, "" | "f32" | "f64" | "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64");
-        match digits.parse::<f64>() {
-            Ok(value) if known => Self::Number { value: value.min(f64::MAX), whole: whole && !suffix.starts_with('f') },
-            _ => Self::Wrong,
-        }
+    /// A literal as Rust writes numbers: an optional radix, digits with underscores, an optional suffix.
+    fn number(literal: &str) -> Option<Self> {
+        let digits = literal.replace('_', "");
+        let radix = match digits.get(..2) {
+            Some("0x") => 16,
+            Some("0o") => 8,
+            Some("0b") => 2,
+            _ => 10,
+        };
+        let suffixes = ["f32", "f64", "u8", "u16", "u32", "u64", "usize", "i32", "i64"];
+        // `0xf32` is a number without a suffix.
+        let suffix =
+            suffixes.into_iter().find(|&suffix| digits.ends_with(suffix) && !(radix == 16 && suffix.starts_with('f')));
+        let number = digits.strip_suffix(suffix.unwrap_or("")).unwrap_or(&digits);
+        let whole = number.bytes().all(|byte| byte.is_ascii_digit());
+        let value = match radix {
+            10 if number.starts_with(|first: char| first.is_ascii_digit()) => number.parse::<f64>().ok()?,
+            10 => return None,
+            _ => u64::from_str_radix(&number[2..], radix).ok()? as f64,
+        };
+        let float = suffix.is_some_and(|suffix| suffix.starts_with('f'));
+        Some(Self::Number { value: value.min(f64::MAX), whole: (whole || radix != 10) && !float })
     }
 }
 

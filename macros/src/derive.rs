@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Error, Result};
 
+use crate::error::{Error, Result};
 use crate::tokens::{Tokens, idents};
 
 /// The faults, with the variant of `Fault` that each word means.

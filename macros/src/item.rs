@@ -2,8 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Error, Result};
 
+use crate::error::{Error, Result};
 use crate::tokens::{Tokens, idents, unwrapped};
 
 /// A function, in pieces that are put together again around the loop.

@@ -2,8 +2,8 @@
 //! there: what they write names that crate alone.
 //!
 //! Each macro reads its item into a struct of its own, checks that, and writes from it: `args` and `item` hold every
-//! rejection of the attribute, `derive` those of the derive. Items are read as tokens (`tokens`), without syn's grammar
-//! of Rust: a body passes through as it was written, and the crate builds in a third of the time.
+//! rejection of the attribute, `derive` those of the derive. Items are read as tokens (`tokens`), without a parser
+//! of Rust's grammar such as syn: a body passes through as it was written, and the crate builds in a third of the time.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ use proc_macro::TokenStream;
 
 mod args;
 mod derive;
+mod error;
 mod expand;
 mod item;
 mod tokens;

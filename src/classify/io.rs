@@ -21,7 +21,11 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// Kinds that the standard library adds later are permanent until they are decided here.
 impl Retryable for io::Error {
     fn verdict(&self) -> Verdict {
-        by_kind(self).unwrap_or_else(|| boxed::walk(self))
+        by_kind(self).unwrap_or_else(|| match self.get_ref() {
+            // Not `walk(self)`: making `self` a `dyn Error` would keep all of its `Debug` in every program.
+            Some(inner) => boxed::walk(inner),
+            None => Verdict::permanent(),
+        })
     }
 }
 
