@@ -5,15 +5,15 @@ pub use core::option::Option;
 pub use core::result::Result;
 pub use core::time::Duration;
 
-pub use crate::before::Before;
+use crate::before::Before;
 pub use crate::driver::{Driver, Memory, Step};
-pub use crate::event::{Attempt, Event};
+use crate::event::Event;
 pub use crate::jitter::Jitter;
 #[cfg(feature = "std")]
 pub use crate::nesting::Nested;
-pub use crate::plan::Plan;
+use crate::plan::Plan;
 pub use crate::policy::{Hints, Policy};
-pub use crate::retry::{IntoRetry, Retry};
+pub use crate::retry::IntoRetry;
 pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
 pub use crate::timer::Yield;
 
