@@ -54,6 +54,7 @@ macro_rules! pages {
 /// Which layer should retry, and what protects whom?
 pub mod layers {
     // The pictures stand in these definitions as data: rendered documentation has no files beside it.
+    #![doc = ""]
     #![doc = include_str!("pictures/storm-contention.md")]
     #![doc = include_str!("pictures/storm-brownout.md")]
     #![doc = include_str!("pictures/storm-clients.md")]
