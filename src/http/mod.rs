@@ -71,9 +71,9 @@
 //! once. Things to know:
 //!
 //! - **Redirects.** A plain error does not tell that a redirect was followed before the connection failed: the first
-//!   server has then executed the request. reqwest's errors show it if the second server's port is another one, or its
-//!   address where the URL has one. So where a policy says `idempotent(false)` without a door, let the client follow no
-//!   redirects. `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
+//!   server has then executed the request. Some of reqwest's errors show it, by an address that is not the URL's; ureq's
+//!   never do. So where a policy says `idempotent(false)` without a door, let the client follow no redirects.
+//!   `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
 //! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
 //!   the request was not processed: any method. Without that feature they count as maybe executed. reqwest itself sends
 //!   such a request again twice, at once, unless its own `retry` is set otherwise.

@@ -1,7 +1,6 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use persevere::http::{RetryAgent, RetryClient, error_for_status};
 use persevere::{Policy, Report, Retryable as _, Verdict};
 use reqwest::redirect;
 
-use crate::server::{Certified, Peer, Server, certificate, full, respond, serve_tls};
+use crate::server::{Certified, Peer, Server, certificate, full, quiet, respond, serve_tls};
 
 /// For which methods a fault is retried, as the table in the documentation says it.
 const ANY: &str = "any method";
@@ -161,13 +160,15 @@ fn build(site: &Site, case: &str) -> Built {
     }
 }
 
-/// A port where nobody listens: a connection's own end of it, held open lest another test's server gets the port.
+/// A port where nobody listens, held lest another test's server gets it.
 pub(crate) fn refused() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let held = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let url = format!("http://{}/", held.local_addr().unwrap());
-    Box::leak(Box::new((listener, held)));
-    url
+    let (socket, address) = quiet(|address| {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(address)?;
+        Ok(socket)
+    });
+    Box::leak(Box::new(socket));
+    format!("http://{address}/")
 }
 
 pub(crate) fn install_provider() {
