@@ -110,7 +110,8 @@ impl fmt::Debug for RetryAgent {
 /// A request of a [`RetryAgent`].
 ///
 /// An attempt ends when the body is read, so a body that breaks is fetched again; after `call`, which gives the response
-/// as soon as its head is there, reading the body is the caller's.
+/// as soon as its head is there, reading the body is the caller's. A policy's [`when_ok`](Retry::when_ok) is asked about
+/// what the request gives: a response, or the body that was read.
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body is
 /// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again

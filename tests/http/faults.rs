@@ -1,11 +1,12 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use persevere::http::{RetryAgent, RetryClient, error_for_status};
-use persevere::{Policy, Report, Retryable as _, Verdict};
+use persevere::{Policy, Report, Retryable as _, StopReason, Verdict};
 use reqwest::redirect;
 
 use crate::server::{Certified, Peer, Server, certificate, full, quiet, respond, serve_tls};
@@ -314,6 +315,38 @@ fn through_the_door_for_blocking_reqwest_no_fault_executes_a_post_twice() {
 #[test]
 fn through_the_door_for_ureq_no_fault_executes_a_post_twice() {
     check_door(through_ureq, |case| case.3);
+}
+
+/// A server that makes the fault on its first two connections, and then answers.
+fn passes(fault: fn(&mut Peer), case: &str) -> Built {
+    let connections = AtomicUsize::new(0);
+    let server = Server::new(move |peer| match connections.fetch_add(1, SeqCst) {
+        0 | 1 => fault(peer),
+        _ => reply(peer, &respond(200, "", "[1]")),
+    });
+    Built { url: server.url(), server: Some(server), ..build(&Url(""), case) }
+}
+
+#[test]
+fn a_get_survives_each_fault_that_passes() {
+    let doors: [(&str, Door); 3] =
+        [("reqwest", through_reqwest), ("blocking", through_blocking), ("ureq", through_ureq)];
+    let mut survived = 0;
+    for (name, site, by_reqwest, _) in CASES {
+        // A status is answered on one connection; it is tested elsewhere.
+        let Serving(fault) = site else { continue };
+        if *by_reqwest == NEVER || name.starts_with("status") {
+            continue;
+        }
+        for (door, through) in doors {
+            let (site, mut report) = (passes(*fault, name), Report::new());
+            through(&site, false, &mut report);
+            assert_eq!(report.stop_reason(), Some(StopReason::Succeeded), "{name}, {door}: {report}");
+            assert_eq!(report.attempts(), 3, "{name}, {door}: {report}");
+            survived += 1;
+        }
+    }
+    assert_eq!(survived, 3 * 10);
 }
 
 /// Runs a client through all cases, several at a time since some wait for a timeout.
