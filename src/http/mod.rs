@@ -32,6 +32,7 @@
 //! | network unreachable | any method | idempotent |
 //! | proxy refuses the connection | idempotent | any method |
 //! | proxy answers 502 to CONNECT | any method | any method |
+//! | proxy answers 403 to CONNECT | any method | no |
 //! | proxy answers 407 to CONNECT | no | no |
 //! | proxy closes without a reply to CONNECT | any method | any method |
 //! | pooled connection closed at the next request | idempotent | idempotent |

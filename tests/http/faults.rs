@@ -53,6 +53,7 @@ const CASES: &[Case] = &[
     ("network unreachable", Url("http://127.255.255.255/"), ANY, IDEMPOTENT), // A broadcast address: nothing routes to it.
     ("proxy refuses the connection", RefusedProxy, IDEMPOTENT, ANY),
     ("proxy answers 502 to CONNECT", Proxy(|peer| reply(peer, &respond(502, "", "sorry"))), ANY, ANY),
+    ("proxy answers 403 to CONNECT", Proxy(|peer| reply(peer, &respond(403, "", "no"))), ANY, NEVER),
     ("proxy answers 407 to CONNECT", Proxy(|peer| reply(peer, &respond(407, "", "who?"))), NEVER, NEVER),
     ("proxy closes without a reply to CONNECT", Proxy(|peer| drop(peer.request())), ANY, ANY),
     ("pooled connection closed at the next request", Second(|peer| drop(peer.request())), IDEMPOTENT, IDEMPOTENT),
