@@ -21,8 +21,8 @@
 //! method* means that nothing of the request was sent, so that it may be sent again whatever it does. *Idempotent* means
 //! that it may have been executed: it is sent again only if the policy is [`idempotent`](crate::Policy::idempotent),
 //! which [`HttpPolicy::for_request`] sets from the method and its headers. What can't be told apart counts as maybe
-//! executed. Each line is tested against the real fault, with rustls; of native-tls no fault is told apart on purpose:
-//! what is not recognised is permanent.
+//! executed. Each line is tested against the real fault, with rustls. With native-tls a handshake that is cut is not
+//! recognised, and counts as permanent.
 //!
 //! | fault | reqwest | ureq |
 //! |---|---|---|
