@@ -10,11 +10,11 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// Decides by what went wrong and by whether the request can have reached the server; the table stands in
 /// [`http`](crate::http#which-faults-are-retried).
 ///
-/// The error does not tell the request's method, nor whether a redirect was followed before a connection failed. Where
-/// the address that failed can't be that of the request's URL, the request may have reached the first server, or there
-/// is a proxy. Otherwise a connect fault counts as never reached, and a redirect to another host on the same port is not
-/// seen. So where a policy says `idempotent(false)`, let the client follow no redirects (`redirect::Policy::none()`), or
-/// use [`RetryClient::build`](crate::http::RetryClient::build), which counts them.
+/// The error does not tell the request's method, nor whether a redirect was followed before a connection failed. Only
+/// the address of a TCP connection that failed tells something: where it can't be that of the request's URL, there was a
+/// redirect, or there is a proxy, and the request may have reached the first server. Otherwise a connect fault counts as
+/// never reached. So where a policy says `idempotent(false)`, let the client follow no redirects
+/// (`redirect::Policy::none()`), or use [`RetryClient::build`](crate::http::RetryClient::build), which counts them.
 impl Retryable for reqwest::Error {
     fn verdict(&self) -> Verdict {
         if let Some(status) = self.status() {

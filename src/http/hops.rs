@@ -106,3 +106,30 @@ pub(super) fn counting(redirects: redirect::Policy) -> redirect::Policy {
         redirects.redirect(attempt)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_forgotten_at_its_end() {
+        let url = Url::parse("http://hops.invalid/a?b#c").unwrap();
+        let (one, other) = (Counter::new(&url), Counter::new(&url));
+        assert_eq!(counts().get(&key(&url)).map(|count| count.requests), Some(2));
+        drop(one);
+        assert_eq!(other.now(), 0);
+        drop(other);
+        assert!(!counts().contains_key(&key(&url)));
+    }
+
+    proptest::proptest! {
+        /// The redirect policy is told the URL that was parsed again from what was sent.
+        #[test]
+        fn a_url_is_found_again(host in "[a-zA-Z0-9äé.-]{1,12}", rest in "[ -~äé€]{0,40}", name in "([a-z%:]{0,6}@)?") {
+            let Ok(url) = Url::parse(&std::format!("http://{name}{host}/{rest}")) else { return Ok(()) };
+            let Ok(uri) = url.as_str().parse::<Uri>() else { return Ok(()) };
+            let told = Url::parse(&uri.to_string()).unwrap();
+            proptest::prop_assert_eq!(key(&told), key(&url));
+        }
+    }
+}

@@ -21,8 +21,8 @@
 //! method* means that nothing of the request was sent, so that it may be sent again whatever it does. *Idempotent* means
 //! that it may have been executed: it is sent again only if the policy is [`idempotent`](crate::Policy::idempotent),
 //! which [`HttpPolicy::for_request`] sets from the method and its headers. What can't be told apart counts as maybe
-//! executed. Each line is tested against the real fault, with rustls; of native-tls no fault is told apart on purpose:
-//! what is not recognised is permanent.
+//! executed. Each line is tested against the real fault, with rustls. With native-tls a handshake that is cut is not
+//! recognised, and counts as permanent.
 //!
 //! | fault | reqwest | ureq |
 //! |---|---|---|
@@ -32,6 +32,7 @@
 //! | network unreachable | any method | idempotent |
 //! | proxy refuses the connection | idempotent | any method |
 //! | proxy answers 502 to CONNECT | any method | any method |
+//! | proxy answers 403 to CONNECT | any method | no |
 //! | proxy answers 407 to CONNECT | no | no |
 //! | proxy closes without a reply to CONNECT | any method | any method |
 //! | pooled connection closed at the next request | idempotent | idempotent |
@@ -71,9 +72,9 @@
 //! once. Things to know:
 //!
 //! - **Redirects.** A plain error does not tell that a redirect was followed before the connection failed: the first
-//!   server has then executed the request. reqwest's errors show it if the second server's port is another one, or its
-//!   address where the URL has one. So where a policy says `idempotent(false)` without a door, let the client follow no
-//!   redirects. `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
+//!   server has then executed the request. Some of reqwest's errors show it, by an address that is not the URL's; ureq's
+//!   never do. So where a policy says `idempotent(false)` without a door, let the client follow no redirects.
+//!   `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
 //! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
 //!   the request was not processed: any method. Without that feature they count as maybe executed. reqwest itself sends
 //!   such a request again twice, at once, unless its own `retry` is set otherwise.

@@ -65,7 +65,8 @@ impl RetryExt for blocking::RequestBuilder {
 /// `B` is reqwest's own builder, async or blocking. An attempt ends when the body is read, so a body that breaks is
 /// fetched again; after `send`, which gives the response as soon as its head is there, reading the body is the caller's.
 ///
-/// If retries run out on a status, the last response comes back as `Ok`, as reqwest itself gives it.
+/// If retries run out on a status, the last response comes back as `Ok`, as reqwest itself gives it. A policy's
+/// [`when_ok`](Retry::when_ok) is asked about what the request gives: a response, or the body that was read.
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body
 /// that is a stream is sent once; after a failure before any of it was read the request is tried again, else the run

@@ -111,12 +111,14 @@ impl fmt::Debug for RetryAgent {
 /// A request of a [`RetryAgent`].
 ///
 /// An attempt ends when the body is read, so a body that breaks is fetched again; after `call`, which gives the response
-/// as soon as its head is there, reading the body is the caller's.
+/// as soon as its head is there, reading the body is the caller's. A policy's [`when_ok`](Retry::when_ok) is asked about
+/// what the request gives: a response, or the body that was read.
 ///
-/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. When a
-/// connection fails, ureq does not tell whether a redirect led there. So a request that is not idempotent is sent again
-/// after a connect fault only if its body shows that nothing was sent, or if the agent follows no redirects
-/// (`max_redirects(0)`).
+/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body is
+/// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again
+/// whatever its method and the error. Without a body nothing tells: when a connection fails, a redirect may have led
+/// there, and the first server has executed the request. Then one that is not idempotent is sent again only if the agent
+/// follows no redirects (`max_redirects(0)`).
 ///
 /// An attempt timeout becomes ureq's global timeout of that attempt, clipped to what is left of the deadline.
 #[must_use = "a request does nothing until it is sent"]

@@ -1,15 +1,15 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use persevere::http::{RetryAgent, RetryClient, error_for_status};
-use persevere::{Policy, Report, Retryable as _, Verdict};
+use persevere::{Policy, Report, Retryable as _, StopReason, Verdict};
 use reqwest::redirect;
 
-use crate::server::{Certified, Peer, Server, certificate, full, respond, serve_tls};
+use crate::server::{Certified, Peer, Server, certificate, full, quiet, respond, serve_tls};
 
 /// For which methods a fault is retried, as the table in the documentation says it.
 const ANY: &str = "any method";
@@ -53,6 +53,7 @@ const CASES: &[Case] = &[
     ("network unreachable", Url("http://127.255.255.255/"), ANY, IDEMPOTENT), // A broadcast address: nothing routes to it.
     ("proxy refuses the connection", RefusedProxy, IDEMPOTENT, ANY),
     ("proxy answers 502 to CONNECT", Proxy(|peer| reply(peer, &respond(502, "", "sorry"))), ANY, ANY),
+    ("proxy answers 403 to CONNECT", Proxy(|peer| reply(peer, &respond(403, "", "no"))), ANY, NEVER),
     ("proxy answers 407 to CONNECT", Proxy(|peer| reply(peer, &respond(407, "", "who?"))), NEVER, NEVER),
     ("proxy closes without a reply to CONNECT", Proxy(|peer| drop(peer.request())), ANY, ANY),
     ("pooled connection closed at the next request", Second(|peer| drop(peer.request())), IDEMPOTENT, IDEMPOTENT),
@@ -161,13 +162,15 @@ fn build(site: &Site, case: &str) -> Built {
     }
 }
 
-/// A port where nobody listens: a connection's own end of it, held open lest another test's server gets the port.
+/// A port where nobody listens, held lest another test's server gets it.
 pub(crate) fn refused() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let held = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let url = format!("http://{}/", held.local_addr().unwrap());
-    Box::leak(Box::new((listener, held)));
-    url
+    let (socket, address) = quiet(|address| {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(address)?;
+        Ok(socket)
+    });
+    Box::leak(Box::new(socket));
+    format!("http://{address}/")
 }
 
 pub(crate) fn install_provider() {
@@ -313,6 +316,38 @@ fn through_the_door_for_blocking_reqwest_no_fault_executes_a_post_twice() {
 #[test]
 fn through_the_door_for_ureq_no_fault_executes_a_post_twice() {
     check_door(through_ureq, |case| case.3);
+}
+
+/// A server that makes the fault on its first two connections, and then answers.
+fn passes(fault: fn(&mut Peer), case: &str) -> Built {
+    let connections = AtomicUsize::new(0);
+    let server = Server::new(move |peer| match connections.fetch_add(1, SeqCst) {
+        0 | 1 => fault(peer),
+        _ => reply(peer, &respond(200, "", "[1]")),
+    });
+    Built { url: server.url(), server: Some(server), ..build(&Url(""), case) }
+}
+
+#[test]
+fn a_get_survives_each_fault_that_passes() {
+    let doors: [(&str, Door); 3] =
+        [("reqwest", through_reqwest), ("blocking", through_blocking), ("ureq", through_ureq)];
+    let mut survived = 0;
+    for (name, site, by_reqwest, _) in CASES {
+        // A status is answered on one connection; it is tested elsewhere.
+        let Serving(fault) = site else { continue };
+        if *by_reqwest == NEVER || name.starts_with("status") {
+            continue;
+        }
+        for (door, through) in doors {
+            let (site, mut report) = (passes(*fault, name), Report::new());
+            through(&site, false, &mut report);
+            assert_eq!(report.stop_reason(), Some(StopReason::Succeeded), "{name}, {door}: {report}");
+            assert_eq!(report.attempts(), 3, "{name}, {door}: {report}");
+            survived += 1;
+        }
+    }
+    assert_eq!(survived, 3 * 10);
 }
 
 /// Runs a client through all cases, several at a time since some wait for a timeout.

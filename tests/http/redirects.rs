@@ -128,8 +128,8 @@ async fn a_plain_error_tells_a_redirect_to_another_port() {
     const ONCE: Policy = Policy::new().total(2).backoff(Duration::ZERO).idempotent(false);
     for status in STATUSES {
         let (server, client) = (redirects_to_nowhere(status), client());
-        let sent = ONCE.run_async(|| client.post(server.url()).body("order").send()).await;
-        assert!(sent.unwrap_err().is_connect());
+        let error = ONCE.run_async(|| client.post(server.url()).body("order").send()).await.unwrap_err();
+        assert!(error.is_connect(), "{error:?}");
         assert_eq!(server.requests(), 1);
     }
     for url in [refused(), refused().replace("127.0.0.1", "localhost")] {

@@ -1,9 +1,9 @@
 //! A server on loopback that misbehaves on purpose, and counts what reaches it.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -33,8 +33,8 @@ pub(crate) struct Server {
 impl Server {
     /// Serves one connection, on a port that refuses all others.
     pub(crate) fn once(serve: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), counts: Arc::default() };
+        let (listener, address) = quiet(TcpListener::bind);
+        let server = Self { address, counts: Arc::default() };
         let counts = server.counts.clone();
         thread::spawn(move || {
             let Ok((stream, _)) = listener.accept() else { return };
@@ -137,6 +137,19 @@ impl Peer {
         if there > 0 {
             self.counts.count(&String::from_utf8_lossy(&buffer[..there]).to_lowercase());
             let _ = self.stream.read_exact(&mut buffer[..there - 1]);
+        }
+    }
+}
+
+/// Binds a port that the system gives to no client. Of another one, where nobody listens, a client could be given the
+/// very port that it connects to: then it talks to itself.
+pub(crate) fn quiet<T>(bind: impl Fn(SocketAddr) -> io::Result<T>) -> (T, SocketAddr) {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + std::process::id() as u16 % 10_000;
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], first + NEXT.fetch_add(1, SeqCst) % 10_000));
+        if let Ok(bound) = bind(address) {
+            return (bound, address);
         }
     }
 }
