@@ -19,6 +19,8 @@ use crate::nesting::{self, Around};
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
 use crate::plan::{Blocking, Cut, Plan, Timing, Whole};
 use crate::policy::Policy;
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+use crate::rejected::Rejected;
 use crate::retry::Retry;
 use crate::retryable::Verdict;
 use crate::run::{self, Listed, Next, State, StopReason};
@@ -238,6 +240,17 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         None
     }
 
+    /// As `refuse_at`, for a door that can answer without an error of the operation's.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn admit_at(&mut self, now: impl FnOnce(&T) -> Duration) -> Result<(), Rejected> {
+        let Retry { observe, timer, .. } = &mut self.retry;
+        if O::GATED {
+            observe.admit(nanos::from(now(timer)))?;
+        }
+        observe.begins();
+        Ok(())
+    }
+
     /// Tells the end of a run that succeeded, if it is one that somebody wants to be told of.
     #[inline]
     fn succeeded(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
@@ -405,6 +418,18 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
         outcome
     }
 
+    /// Lets the attempt that is due begin, or not.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn admit_blocking(&mut self) -> Result<(), Rejected> {
+        self.admit_at(T::now)
+    }
+
+    /// Makes an attempt that was let through.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn scoped<V>(&mut self, attempt: impl FnOnce() -> V) -> V {
+        O::Around::block(&mut self.mark, attempt)
+    }
+
     /// Waits, and calls the hook.
     #[inline(always)]
     pub fn wait_blocking(&mut self, wait: Duration) {
@@ -452,6 +477,12 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         O: Refuse<E>,
     {
         self.refuse_at(T::now)
+    }
+
+    /// Lets the attempt that is due begin, or not.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn admit(&mut self) -> Result<(), Rejected> {
+        self.admit_at(T::now)
     }
 
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the

@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | `retry.attempt` | failure | the attempt's number, 1 for the first |
 //! | `error.type` | failure, span | the [fault](crate::Fault): `connect`, `timeout`, …; on the span, the last one's, if the run gave up |
+//! | `http.response.status_code` | failure | the answer's status, where there was one |
 //! | `retry.wait` | failure | seconds until the next attempt; absent if there is none |
 //! | `retry.nested` | failure | `true` if a run inside the attempt had retried already and given up; asked only with a report or [`Retry::events`](crate::Retry::events) |
 //! | `retry.hint` | failure | seconds that the server asked for, if it did |
@@ -36,6 +37,9 @@
 //! | `persevere.recovered` (counter) | | runs that failed and then succeeded |
 //! | `persevere.gave_up` (counter) | `retry.stop_reason` | runs that ended with a failure |
 //! | `persevere.attempts` (histogram) | | attempts of each run that failed at least once |
+
+// The builder has `events` with the feature only.
+#![cfg_attr(not(feature = "tracing"), allow(rustdoc::broken_intra_doc_links))]
 
 use crate::observe::{Failed, Observe};
 use crate::retryable::Verdict;

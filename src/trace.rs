@@ -73,6 +73,7 @@ impl Trace {
             {
                 "retry.attempt" = failure.attempt,
                 "error.type" = self.fault.name(),
+                "http.response.status_code" = failure.verdict.status(),
                 "retry.wait" = failure.wait().map(|wait| wait.as_secs_f64()),
                 "retry.nested" = failure.nested.then_some(true),
                 "retry.hint" = failure.verdict.hint().map(|hint| hint.as_secs_f64()),

@@ -139,17 +139,18 @@ pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
 
 /// Prepares the run of one request.
 #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
-pub(super) fn prepare<P, C, K, O, B, T>(
+pub(super) fn prepare<P, C, K, O, B, T, G>(
     retry: Retry<P, C, K, O, B, T>,
+    guards: G,
     policy: Policy,
     fate: &Fate,
-) -> Retry<ForRequest<P>, Knowing<'_, C>, Accepting<'_, K>, O, B, T> {
+) -> Retry<ForRequest<P>, Knowing<'_, C>, Accepting<'_, K>, (G, O), B, T> {
     let Retry { plan, classify, accept, observe, before, timer } = retry;
     Retry {
         plan: ForRequest { plan, policy },
         classify: Knowing { classify, fate },
         accept: Accepting { accept, fate },
-        observe,
+        observe: (guards, observe),
         before,
         timer,
     }
@@ -168,3 +169,44 @@ pub type Prepared<R> = Retry<
 
 /// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
 pub(super) const DRAINED: usize = 64 * 1024;
+
+/// Gives a session its guards, which stand beside each of its requests.
+macro_rules! guarded {
+    ($session:ident<$guards:ident $(, $client:ident)?> { $($kept:ident),* }) => {
+        #[cfg(target_has_atomic = "64")]
+        impl<$($client,)? $guards> $session<$($client,)? $guards> {
+            /// Charges the retries of all requests to this budget, which others may share; see
+            /// [`Retry::budget`](crate::Retry::budget).
+            #[must_use]
+            pub fn budget<D>(self, budget: D) -> $session<$($client,)? ($guards, crate::guards::Spending<D>)>
+            where
+                D: core::ops::Deref<Target = crate::Budget> + Clone,
+            {
+                let Self { $($kept,)* guards } = self;
+                $session { $($kept,)* guards: (guards, crate::guards::Spending::new(budget)) }
+            }
+
+            /// Asks this breaker before each attempt of all requests; see [`Retry::breaker`](crate::Retry::breaker).
+            #[must_use]
+            pub fn breaker<D>(self, breaker: D) -> $session<$($client,)? ($guards, crate::guards::Breaking<D>)>
+            where
+                D: core::ops::Deref<Target = crate::Breaker> + Clone,
+            {
+                let Self { $($kept,)* guards } = self;
+                $session { $($kept,)* guards: (guards, crate::guards::Breaking::new(breaker)) }
+            }
+
+            /// Asks this throttle before the first attempt of each request; see
+            /// [`Retry::throttle`](crate::Retry::throttle).
+            #[must_use]
+            pub fn throttle<D>(self, throttle: D) -> $session<$($client,)? ($guards, crate::guards::Throttling<D>)>
+            where
+                D: core::ops::Deref<Target = crate::AdaptiveThrottle> + Clone,
+            {
+                let Self { $($kept,)* guards } = self;
+                $session { $($kept,)* guards: (guards, crate::guards::Throttling::new(throttle)) }
+            }
+        }
+    };
+}
+pub(super) use guarded;

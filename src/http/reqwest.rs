@@ -6,14 +6,14 @@ use core::fmt;
 use core::future::{Future, Ready, ready};
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
-use std::string::String;
+use std::string::{String, ToString as _};
 
-use ::http::Method;
-use ::reqwest::redirect;
-use ::reqwest::{Error, blocking};
+use ::http::header::RETRY_AFTER;
+use ::http::{Method, StatusCode};
+use ::reqwest::{Error, ResponseBuilderExt as _, Url, blocking, redirect};
 use hyper::body::Bytes;
 
-use super::door::{Answer, Fate, Prepared, Sent, last, prepare};
+use super::door::{Answer, Fate, Prepared, Sent, guarded, last, prepare};
 use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
 use super::template::{Template, again, drain, shorten};
@@ -24,7 +24,9 @@ use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::rejected::Rejected;
 use crate::retry::{IntoRetry, Retry};
+use crate::retryable::Retryable as _;
 use crate::timer::{BlockingTimer, Timer, Yield};
 
 /// Gives a request of reqwest's its retries.
@@ -88,17 +90,18 @@ impl RetryExt for blocking::RequestBuilder {
 /// For any other request, such as a POST with a text as its body on a client that follows redirects, the run ends with
 /// [`StopReason::NotIdempotent`](crate::StopReason::NotIdempotent).
 #[must_use = "a request does nothing until it is sent"]
-pub struct RetryRequest<B, R> {
+pub struct RetryRequest<B, R, G = ()> {
     builder: B,
     retry: R,
     rules: Rules,
+    guards: G,
 }
 
 fn request<B, P: IntoRetry>(builder: B, policy: P) -> RetryRequest<B, Prepared<P>> {
-    RetryRequest { builder, retry: policy.into_retry(), rules: Rules::default() }
+    RetryRequest { builder, retry: policy.into_retry(), rules: Rules::default(), guards: () }
 }
 
-impl<B, R> RetryRequest<B, R> {
+impl<B, R, G> RetryRequest<B, R, G> {
     /// Retries these statuses, in place of [`Statuses::TRANSIENT`] or the session's.
     pub fn statuses(mut self, statuses: Statuses) -> Self {
         self.rules.statuses = Some(statuses);
@@ -111,22 +114,24 @@ impl<B, R> RetryRequest<B, R> {
         self
     }
 
-    /// Runs this request by another policy, or one with a report, hooks or a timer. Of a session's policy the statuses
-    /// and the idempotency stay.
-    pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>> {
-        RetryRequest { builder: self.builder, retry: policy.into_retry(), rules: self.rules.own_policy() }
+    /// Runs this request by another policy, or one with a report, hooks or a timer. Of a session the statuses, the
+    /// idempotency and the guards stay.
+    pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>, G> {
+        let Self { builder, rules, guards, .. } = self;
+        RetryRequest { builder, retry: policy.into_retry(), rules: rules.own_policy(), guards }
     }
 }
 
 /// Without the request: its URL and headers may hold secrets.
-impl<B, R> fmt::Debug for RetryRequest<B, R> {
+impl<B, R, G> fmt::Debug for RetryRequest<B, R, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryRequest").finish_non_exhaustive()
     }
 }
 
-impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
+impl<P, C, K, O, B, T, G> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>, G>
 where
+    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -199,16 +204,16 @@ where
         self.run(reqwest::Response::json, forget)
     }
 
-    fn run<V, R, F, D, G>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>
+    fn run<V, R, F, D, W>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>
     where
         K: Accept<V>,
         R: Fn(reqwest::Response) -> F + Copy,
         F: Future<Output = Result<V, Error>>,
-        D: Fn(V) -> G,
-        G: Future<Output = ()>,
+        D: Fn(V) -> W,
+        W: Future<Output = ()>,
     {
         async move {
-            let Self { builder, retry, rules } = self;
+            let Self { builder, retry, rules, guards } = self;
             let (client, built) = builder.build_split();
             let fate = Fate::default();
             let built = match built {
@@ -216,7 +221,7 @@ where
                 Err(error) => {
                     let policy = *retry.plan.policy().borrow();
                     fate.hopeless.store(true, Relaxed);
-                    let mut driver = Driver::new(prepare(retry, policy, &fate));
+                    let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
                     let mut memory = driver.start();
                     return Err(last(driver.settle(&mut memory, Err::<Infallible, _>(error))));
                 }
@@ -226,7 +231,7 @@ where
             let cuts = retry.plan.limit() != u64::MAX;
             let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
             let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
-            let mut driver = Driver::new(prepare(retry, policy, &fate));
+            let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
             let mut memory = driver.start();
             loop {
                 hops.begin();
@@ -245,7 +250,10 @@ where
                         Some(verdict) => Ok(Answer::Refused(response, verdict)),
                     }
                 };
-                let outcome: Result<_, Error> = driver.guard(&memory, attempt).await;
+                let outcome: Result<_, Error> = match driver.admit() {
+                    Ok(()) => driver.guard(&memory, attempt).await,
+                    Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
+                };
                 fate.spent.store(template.is_spent(), Relaxed);
                 let wait = match outcome {
                     Ok(answer) => {
@@ -283,13 +291,26 @@ where
     }
 }
 
+/// The answer in place of an attempt that was not let through. An error of reqwest's can't be made; a gateway in front
+/// of the server would answer the same.
+fn refusal(rejected: Rejected, url: &Url) -> ::http::Response<String> {
+    let mut response = ::http::Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).url(url.clone());
+    if let Some(wait) = rejected.retry_in() {
+        // Whole seconds, rounded up: not before the breaker lets a probe through.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response = response.header(RETRY_AFTER, seconds);
+    }
+    response.body(rejected.to_string()).unwrap_or_default()
+}
+
 /// What was read whole leaves nothing to drain.
 fn forget<V>(_: V) -> Ready<()> {
     ready(())
 }
 
-impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
+impl<P, C, K, O, B, T, G> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>, G>
 where
+    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -350,7 +371,7 @@ where
     where
         K: Accept<V>,
     {
-        let Self { builder, retry, rules } = self;
+        let Self { builder, retry, rules, guards } = self;
         let (client, built) = builder.build_split();
         let fate = Fate::default();
         let mut built = match built {
@@ -358,7 +379,7 @@ where
             Err(error) => {
                 let policy = *retry.plan.policy().borrow();
                 fate.hopeless.store(true, Relaxed);
-                let mut driver = Driver::new(prepare(retry, policy, &fate));
+                let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
                 let mut memory = driver.start_blocking();
                 return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, _>(error))));
             }
@@ -367,7 +388,7 @@ where
             rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
         let cuts = retry.plan.limit() != u64::MAX;
         let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
-        let mut driver = Driver::new(prepare(retry, policy, &fate));
+        let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
         // A body that can't be cloned goes with the first attempt.
         let mut stream = if built.try_clone().is_none() { built.body_mut().take() } else { None };
@@ -387,7 +408,11 @@ where
                     Some(verdict) => Ok(Answer::Refused(response, verdict)),
                 }
             };
-            let wait = match attempt() {
+            let outcome = match driver.admit_blocking() {
+                Ok(()) => driver.scoped(&mut attempt),
+                Err(rejected) => Ok(Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict())),
+            };
+            let wait = match outcome {
                 // To read on could take for ever, a byte at a time. The client drains what has come with the head.
                 Ok(answer) => match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
                     Step::Done(_) => {
@@ -418,6 +443,10 @@ where
 ///
 /// Cloning it is cheap. Its requests give the same results as the client's own.
 ///
+/// A [`budget`](RetryClient::budget), a [`breaker`](RetryClient::breaker) and a [`throttle`](RetryClient::throttle) stand
+/// beside all of its requests. A request that is not let through is answered with a status 503 of this crate's making:
+/// it has the breaker's pause as its `Retry-After`, and says in its body that nothing was sent.
+///
 /// ```no_run
 /// use persevere::{Policy, http::{HttpPolicy, RetryClient}};
 ///
@@ -429,13 +458,16 @@ where
 /// # let _ = (page, order); Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct RetryClient<C> {
+pub struct RetryClient<C, G = ()> {
     client: C,
     session: Session,
+    guards: G,
 }
 
+guarded!(RetryClient<G, C> { client, session });
+
 /// The rules alone: a client's own `Debug` shows its headers.
-impl<C> fmt::Debug for RetryClient<C> {
+impl<C, G> fmt::Debug for RetryClient<C, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryClient").field("policy", &self.session.mounts).finish_non_exhaustive()
     }
@@ -475,9 +507,11 @@ impl<C> RetryClient<C> {
     }
 
     fn with(client: C, policy: HttpPolicy, counted: bool) -> Self {
-        Self { client, session: Session { mounts: Mounts::new(policy), counted, own_policy: false } }
+        Self { client, session: Session { mounts: Mounts::new(policy), counted, own_policy: false }, guards: () }
     }
+}
 
+impl<C, G> RetryClient<C, G> {
     /// Sets the policy of all requests whose URL starts with this; of several prefixes that fit the longest decides.
     ///
     /// The URL is compared as it is sent: lower-case scheme and host, no default port, a `/` after the host.
@@ -512,46 +546,53 @@ macro_rules! session {
             }
         }
 
-        impl RetryClient<$client> {
+        impl<G: Clone> RetryClient<$client, G> {
             /// Starts a GET request.
-            pub fn get(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn get(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::GET, url)
             }
 
             /// Starts a HEAD request.
-            pub fn head(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn head(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::HEAD, url)
             }
 
             /// Starts a POST request.
-            pub fn post(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn post(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::POST, url)
             }
 
             /// Starts a PUT request.
-            pub fn put(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn put(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::PUT, url)
             }
 
             /// Starts a PATCH request.
-            pub fn patch(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn patch(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::PATCH, url)
             }
 
             /// Starts a DELETE request.
-            pub fn delete(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
+            pub fn delete(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
                 self.request(Method::DELETE, url)
             }
 
             /// Starts a request.
-            pub fn request(&self, method: Method, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
-                let request = request(self.client.request(method, url), self.session.mounts.default_policy());
-                let rules = Rules { session: Some(self.session.clone()), ..Rules::default() };
-                RetryRequest { rules, ..request }
+            pub fn request(
+                &self,
+                method: Method,
+                url: impl reqwest::IntoUrl,
+            ) -> RetryRequest<$builder, Retry<Policy>, G> {
+                RetryRequest {
+                    builder: self.client.request(method, url),
+                    retry: Retry::new(self.session.mounts.default_policy()),
+                    rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
+                    guards: self.guards.clone(),
+                }
             }
         }
 
-        impl<R> RetryRequest<$builder, R> {
+        impl<R, G> RetryRequest<$builder, R, G> {
             /// Changes the request with the methods of reqwest's own builder.
             ///
             /// The methods used most are here, too.

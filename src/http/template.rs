@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::reqwest::{Body, Error, Request, Response};
+use ::reqwest::{Body, Error, Request, Response, Url};
 use hyper::body::{Bytes, Frame, SizeHint};
 
 use super::door::DRAINED;
@@ -44,6 +44,10 @@ impl Template {
             body = Some(Arc::new(Watched { inner, once, asked: AtomicBool::new(false), read: AtomicBool::new(false) }));
         }
         Self { request, body }
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        self.request.url()
     }
 
     pub(super) fn request(&self, limit: Option<Duration>) -> Request {

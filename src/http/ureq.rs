@@ -13,7 +13,7 @@ use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Prepared, Sent, last, prepare};
+use super::door::{Answer, DRAINED, Fate, Prepared, Sent, guarded, last, prepare};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::BeforeBlocking;
@@ -26,6 +26,10 @@ use crate::retry::{IntoRetry, Retry};
 use crate::timer::BlockingTimer;
 
 /// A ureq agent whose requests are sent again while their policy allows, with a policy for each URL prefix.
+///
+/// A [`budget`](RetryAgent::budget), a [`breaker`](RetryAgent::breaker) and a [`throttle`](RetryAgent::throttle) stand
+/// beside all of its requests; one that is not let through ends with an `Error::Io` that holds the
+/// [`Rejected`](crate::Rejected).
 ///
 /// It takes an existing agent with its settings and pool. Cloning it is cheap. Its results are the agent's own: where
 /// the agent makes an error of a status (`http_status_as_error`), so does this, when retries have run out.
@@ -40,18 +44,23 @@ use crate::timer::BlockingTimer;
 /// # let _ = (page, order); Ok::<(), ureq::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct RetryAgent {
+pub struct RetryAgent<G = ()> {
     agent: Agent,
     session: Session,
+    guards: G,
 }
+
+guarded!(RetryAgent<G> { agent, session });
 
 impl RetryAgent {
     /// Gives an agent its retries.
     pub fn new(agent: Agent, policy: impl Into<HttpPolicy>) -> Self {
         let session = Session { mounts: Mounts::new(policy.into()), counted: false, own_policy: false };
-        Self { agent, session }
+        Self { agent, session, guards: () }
     }
+}
 
+impl<G: Clone> RetryAgent<G> {
     /// Sets the policy of all requests whose URL starts with this; of several prefixes that fit the longest decides.
     #[must_use]
     pub fn mount(mut self, prefix: impl Into<String>, policy: impl Into<HttpPolicy>) -> Self {
@@ -60,49 +69,50 @@ impl RetryAgent {
     }
 
     /// Starts a GET request.
-    pub fn get(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn get(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::GET, url)
     }
 
     /// Starts a HEAD request.
-    pub fn head(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn head(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::HEAD, url)
     }
 
     /// Starts a POST request.
-    pub fn post(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn post(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::POST, url)
     }
 
     /// Starts a PUT request.
-    pub fn put(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn put(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::PUT, url)
     }
 
     /// Starts a PATCH request.
-    pub fn patch(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn patch(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::PATCH, url)
     }
 
     /// Starts a DELETE request.
-    pub fn delete(&self, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn delete(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
         self.request(Method::DELETE, url)
     }
 
     /// Starts a request.
-    pub fn request(&self, method: Method, url: &str) -> AgentRequest<Retry<Policy>> {
+    pub fn request(&self, method: Method, url: &str) -> AgentRequest<Retry<Policy>, G> {
         AgentRequest {
             agent: self.agent.clone(),
             builder: Request::builder().method(method).uri(url),
             body: Vec::new(),
             retry: Retry::new(self.session.mounts.default_policy()),
             rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
+            guards: self.guards.clone(),
         }
     }
 }
 
 /// The rules alone: URLs and headers may hold secrets.
-impl fmt::Debug for RetryAgent {
+impl<G> fmt::Debug for RetryAgent<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryAgent").field("policy", &self.session.mounts).finish_non_exhaustive()
     }
@@ -122,21 +132,22 @@ impl fmt::Debug for RetryAgent {
 ///
 /// An attempt timeout becomes ureq's global timeout of that attempt, clipped to what is left of the deadline.
 #[must_use = "a request does nothing until it is sent"]
-pub struct AgentRequest<R> {
+pub struct AgentRequest<R, G = ()> {
     agent: Agent,
     builder: request::Builder,
     body: Vec<u8>,
     retry: R,
     rules: Rules,
+    guards: G,
 }
 
-impl<R> fmt::Debug for AgentRequest<R> {
+impl<R, G> fmt::Debug for AgentRequest<R, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentRequest").finish_non_exhaustive()
     }
 }
 
-impl<R> AgentRequest<R> {
+impl<R, G> AgentRequest<R, G> {
     /// Adds a header.
     pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
@@ -167,11 +178,11 @@ impl<R> AgentRequest<R> {
         self
     }
 
-    /// Runs this request by another policy, or one with a report, hooks or a timer. Of the session's policy the statuses
-    /// and the idempotency stay.
-    pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>> {
-        let Self { agent, builder, body, rules, .. } = self;
-        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy() }
+    /// Runs this request by another policy, or one with a report, hooks or a timer. Of the session the statuses,
+    /// the idempotency and the guards stay.
+    pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>, G> {
+        let Self { agent, builder, body, rules, guards, .. } = self;
+        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy(), guards }
     }
 }
 
@@ -197,8 +208,9 @@ fn drain(mut response: Response<Body>, patient: bool) {
     }
 }
 
-impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
+impl<P, C, K, O, B, T, G> AgentRequest<Retry<P, C, K, O, B, T>, G>
 where
+    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -260,14 +272,14 @@ where
     where
         K: Accept<V>,
     {
-        let Self { agent, builder, body, retry, rules } = self;
+        let Self { agent, builder, body, retry, rules, guards } = self;
         let fate = Fate::default();
         let mut built = match builder.body(()) {
             Ok(built) => built,
             Err(error) => {
                 let policy = *retry.plan.policy().borrow();
                 fate.hopeless.store(true, Relaxed);
-                let mut driver = Driver::new(prepare(retry, policy, &fate));
+                let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
                 let mut memory = driver.start_blocking();
                 return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, Error>(error.into()))));
             }
@@ -291,7 +303,7 @@ where
         let timeouts = config.timeouts();
         let patient = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
         let patient = patient || cuts || timeouts.recv_response.is_none();
-        let mut driver = Driver::new(prepare(retry, policy, &fate));
+        let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
         loop {
             let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
@@ -307,7 +319,11 @@ where
                     }
                 }
             };
-            let wait = match attempt() {
+            let outcome = match driver.admit_blocking() {
+                Ok(()) => driver.scoped(attempt),
+                Err(rejected) => Err(Error::Io(rejected.into())),
+            };
+            let wait = match outcome {
                 Ok(answer) => {
                     let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
                         Step::Done(_) => {

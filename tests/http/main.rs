@@ -2,6 +2,7 @@
 
 mod doors;
 mod faults;
+mod guards;
 mod hints;
 mod hostile;
 #[cfg(feature = "reqwest-http2")]

@@ -169,7 +169,7 @@ fn a_run_that_recovers_tells_each_failure_and_its_end() {
 
 #[test]
 fn a_run_that_gives_up_warns_and_names_the_last_fault() {
-    let slow_down = Verdict::transient().fault(Fault::Throttle).after(secs(7));
+    let slow_down = Verdict::transient().fault(Fault::Throttle).after(secs(7)).answered(429);
     let timer = VirtualTimer::new();
     let policy = Policy::new().total(1).jitter(Jitter::None).within(secs(60)).timer(&timer);
     let (_, lines) = Log::of(|| policy.run(|| Err::<(), _>(Failed::new(1, slow_down))));
@@ -182,6 +182,7 @@ fn a_run_that_gives_up_warns_and_names_the_last_fault() {
                 ("message", "attempt failed"),
                 ("retry.attempt", "1"),
                 ("error.type", "throttle"),
+                ("http.response.status_code", "429"),
                 ("retry.wait", "7.0"),
                 ("retry.hint", "7.0"),
             ]),
@@ -193,6 +194,7 @@ fn a_run_that_gives_up_warns_and_names_the_last_fault() {
                 ("message", "attempt failed"),
                 ("retry.attempt", "2"),
                 ("error.type", "throttle"),
+                ("http.response.status_code", "429"),
                 ("retry.hint", "7.0"),
             ]),
         ),

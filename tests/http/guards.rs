@@ -1,0 +1,141 @@
+//! Budgets, breakers and nesting through the clients' doors, counted on the server's side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use persevere::http::{RetryAgent, RetryClient, RetryExt as _};
+use persevere::{AdaptiveThrottle, Breaker, BreakerState, Budget, Nested, Policy, Rejected, Report, StopReason};
+use reqwest::StatusCode;
+use reqwest::header::RETRY_AFTER;
+
+use crate::doors::{BUSY, MISSING, OK, POLICY, answers, blocking, client};
+
+#[tokio::test]
+async fn a_sessions_budget_limits_the_retries_of_all_its_requests() {
+    static BUDGET: Budget = Budget::new().size(2);
+    let server = answers(&[BUSY]);
+    let session = RetryClient::new(client(), POLICY).budget(&BUDGET);
+    for _ in 0..3 {
+        assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(server.requests(), 3 + 2);
+
+    let mut report = Report::new();
+    session.get(server.url()).policy(POLICY.report(&mut report)).send().await.unwrap();
+    assert_eq!(report.stop_reason(), Some(StopReason::BudgetExhausted));
+    assert_eq!(server.requests(), 6);
+
+    // One that fills it from here, for another session that shares it.
+    let fine = answers(&[OK]);
+    for _ in 0..10 {
+        assert_eq!(session.get(fine.url()).text().await.unwrap(), "page");
+    }
+    let other = RetryClient::new(client(), POLICY).budget(&BUDGET);
+    other.get(server.url()).send().await.unwrap();
+    assert_eq!(server.requests(), 6 + 2);
+}
+
+#[test]
+fn the_blocking_sessions_have_budgets_too() {
+    let server = answers(&[BUSY]);
+    let budget = Arc::new(Budget::new().size(2));
+    let session = RetryClient::new(blocking(), POLICY).budget(budget.clone());
+    for _ in 0..3 {
+        session.get(server.url()).send().unwrap();
+    }
+    assert_eq!(server.requests(), 5);
+
+    let server = answers(&[BUSY]);
+    let budget = Arc::new(Budget::new().size(2));
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY).budget(budget);
+    for _ in 0..3 {
+        agent.get(&server.url()).call().unwrap_err();
+    }
+    assert_eq!(server.requests(), 5);
+}
+
+#[tokio::test]
+async fn an_open_breaker_sends_nothing_and_answers_as_a_gateway_would() {
+    static BREAKER: Breaker = Breaker::new().least(4);
+    let server = answers(&[BUSY]);
+    let session = RetryClient::new(client(), POLICY).breaker(&BREAKER);
+    assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(server.requests(), 4);
+
+    let mut report = Report::new();
+    let answer = session.get(server.url()).policy(POLICY.report(&mut report)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.url().as_str(), server.url());
+    let seconds: u64 = answer.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=5).contains(&seconds), "{seconds}");
+    assert!(answer.text().await.unwrap().contains("breaker is open"));
+    assert_eq!((report.attempts(), report.stop_reason()), (0, Some(StopReason::BreakerOpen)));
+    assert_eq!(server.requests(), 4);
+}
+
+#[test]
+fn the_blocking_sessions_have_breakers_too() {
+    let server = answers(&[BUSY]);
+    let breaker = Arc::new(Breaker::new().least(4));
+    let session = RetryClient::new(blocking(), POLICY).breaker(breaker.clone());
+    for _ in 0..2 {
+        assert_eq!(session.get(server.url()).send().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(server.requests(), 4);
+
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY).breaker(breaker);
+    match agent.get(&server.url()).call() {
+        Err(ureq::Error::Io(error)) => assert!(error.get_ref().unwrap().is::<Rejected>()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.requests(), 4);
+}
+
+#[tokio::test]
+async fn a_404_is_an_answer_and_opens_no_breaker() {
+    static BREAKER: Breaker = Breaker::new().least(2);
+    let server = answers(&[MISSING]);
+    let session = RetryClient::new(client(), POLICY).breaker(&BREAKER);
+    for _ in 0..5 {
+        assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(server.requests(), 5);
+    assert_eq!(BREAKER.state(Duration::MAX), BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn a_throttle_holds_first_requests_back() {
+    static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new();
+    let server = answers(&[BUSY]);
+    let session = RetryClient::new(client(), Policy::new().total(0)).throttle(&THROTTLE);
+    for _ in 0..100 {
+        assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert!(server.requests() < 60, "{}", server.requests());
+}
+
+#[tokio::test]
+async fn a_run_round_a_request_learns_that_it_was_retried_within() {
+    let server = answers(&[None]);
+    let mut report = Report::new();
+    let outer = POLICY.nested(Nested::GiveUp).report(&mut report);
+    let failed = outer.run_async(|| client().get(server.url()).retry(POLICY).text()).await;
+    assert!(failed.is_err());
+    assert_eq!((server.requests(), report.stop_reason()), (4, Some(StopReason::Nested)));
+
+    let server = answers(&[None]);
+    let outer = POLICY.nested(Nested::GiveUp);
+    outer
+        .run(|| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| blocking().get(server.url()).retry(POLICY).text()).join().unwrap()
+            })
+        })
+        .unwrap_err();
+    assert_eq!(server.requests(), 16, "another thread is not inside the attempt");
+
+    let server = answers(&[None]);
+    let session = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY);
+    POLICY.nested(Nested::GiveUp).run(|| session.get(&server.url()).text()).unwrap_err();
+    assert_eq!(server.requests(), 4);
+}
