@@ -102,7 +102,9 @@ fn base64(bytes: &[u8]) -> String {
 fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
     let mut found = Vec::new();
     sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    for (path, source) in found.iter().filter(|(path, _)| path.ends_with(".rs")) {
+    for (path, source) in
+        found.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|extension| extension == "rs"))
+    {
         for (word, home) in
             [("Instant::now", "/src/timer/"), ("SystemTime::now", "/src/timer/"), ("RandomState", "/src/jitter")]
         {
