@@ -27,6 +27,8 @@ mod events;
 mod jitter;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod lazy;
+#[cfg(all(feature = "testing", feature = "tokio", feature = "macros"))]
+mod model;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod peers;
 #[cfg(all(feature = "testing", feature = "svg"))]

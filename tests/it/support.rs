@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use persevere::{Backoff, Fault, Jitter, Reached, Retryable, TimedOut, Verdict};
+use persevere::{Backoff, Fault, Jitter, Reached, Rejected, Retryable, TimedOut, Verdict};
 use proptest::prelude::*;
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
@@ -50,6 +50,15 @@ pub(crate) const CUT: u32 = u32::MAX;
 impl From<TimedOut> for Failed {
     fn from(timed_out: TimedOut) -> Self {
         Self::new(CUT, timed_out.verdict())
+    }
+}
+
+/// The number of every error that a breaker or a throttle made.
+pub(crate) const REJECTED: u32 = u32::MAX - 1;
+
+impl From<Rejected> for Failed {
+    fn from(rejected: Rejected) -> Self {
+        Self::new(REJECTED, rejected.verdict())
     }
 }
 
