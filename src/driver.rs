@@ -9,7 +9,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep};
+use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
 use crate::classify::{Accept, Classify};
 use crate::event::{Attempt, Event};
 use crate::events::Events;
@@ -457,14 +457,18 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
     /// operation's own future.
     #[inline(always)]
-    pub fn guard<V, E, F>(&mut self, memory: &Memory, attempt: impl FnOnce() -> F) -> impl Future<Output = Result<V, E>>
+    pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
     where
         P::Timing: Guard<E>,
-        F: Future<Output = Result<V, E>>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
     {
         let Retry { plan, before, timer, .. } = &mut self.retry;
-        let attempt =
-            P::Timing::guard(&mut self.cut, plan.limit(), memory.state(), &*timer, before.lead(self.note, attempt));
+        let (note, cut) = (self.note, &mut self.cut);
+        // What makes the future may be half of the attempt.
+        let attempt = O::Around::block(&mut self.mark, || {
+            let attempt = before.lead(note, attempt);
+            P::Timing::bound(cut, plan.limit(), memory.state(), &*timer, attempt, P::Timing::cut_off::<V>())
+        });
         O::Around::wrap(&mut self.mark, attempt)
     }
 
@@ -484,44 +488,75 @@ fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Opti
     observe.since().or(state.since(within)).map(|since| now.saturating_sub(since))
 }
 
-/// How an attempt is bounded in time, for errors of type `E`.
+/// How an attempt is bounded in time.
+///
+/// Of an attempt's output nothing is said here but that it is one. A bound that named the `V` and `E` of its `Result`
+/// would have to be proved anew wherever the compiler asks whether a task is `Send`, and can't be there where they
+/// borrow: it has forgotten the lifetimes.
 #[doc(hidden)]
-pub trait Guard<E>: Timing {
+pub trait Bound: Timing {
+    /// Makes the outcome of an attempt that was cut.
+    type CutOff<R>;
+
     /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
-    fn guard<V, F, T>(
+    fn bound<F, T>(
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
         timer: &T,
         attempt: F,
-    ) -> impl Future<Output = Result<V, E>>
+        cut_off: Self::CutOff<F::Output>,
+    ) -> impl Future<Output = F::Output>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future,
         T: Timer;
 }
 
+/// How an attempt with errors of type `E` is bounded in time.
+#[doc(hidden)]
+pub trait Guard<E>: Bound {
+    fn cut_off<V>() -> Self::CutOff<Result<V, E>>;
+}
+
 /// No timeout: the attempt's own future, unwrapped.
-impl<E> Guard<E> for Whole {
+impl Bound for Whole {
+    type CutOff<R> = ();
+
     #[inline(always)]
-    fn guard<V, F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F) -> impl Future<Output = Result<V, E>>
+    fn bound<F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F, (): ()) -> impl Future<Output = F::Output>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future,
         T: Timer,
     {
         attempt
     }
 }
 
+impl<E> Guard<E> for Whole {
+    #[inline(always)]
+    fn cut_off<V>() {}
+}
+
 impl<E: From<TimedOut>> Guard<E> for Cut {
-    fn guard<V, F, T>(
+    #[inline]
+    fn cut_off<V>() -> fn(TimedOut) -> Result<V, E> {
+        |timed_out| Err(timed_out.into())
+    }
+}
+
+impl Bound for Cut {
+    type CutOff<R> = fn(TimedOut) -> R;
+
+    fn bound<F, T>(
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
         timer: &T,
         attempt: F,
-    ) -> impl Future<Output = Result<V, E>>
+        cut_off: fn(TimedOut) -> F::Output,
+    ) -> impl Future<Output = F::Output>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future,
         T: Timer,
     {
         async move {
@@ -535,7 +570,7 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
             let limit = nanos::duration(limit);
             let mut cut_off = || {
                 *cut = true;
-                Err(TimedOut::new(limit).into())
+                cut_off(TimedOut::new(limit))
             };
             if limit.is_zero() {
                 return cut_off();
