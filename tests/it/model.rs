@@ -4,7 +4,7 @@
 //! calls are made and how long they take, what is waited, what the guards are told, and what the report tells.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -194,11 +194,12 @@ impl<'a> World<'a> {
         self.hooks.borrow_mut().push((event.attempt(), event.wait()));
     }
 
-    async fn hooked_async(&self, event: Event<'_>) {
+    fn hooked_async(&self, event: Event<'_>) -> impl Future<Output = ()> {
         self.hooked(&event);
+        ready(())
     }
 
-    fn block(&self, run: impl FnOnce() -> Result<u32, Failed>) -> End {
+    fn block(run: impl FnOnce() -> Result<u32, Failed>) -> End {
         catch_unwind(AssertUnwindSafe(run)).map_or(End::Panicked, End::Returned)
     }
 
@@ -280,7 +281,7 @@ impl Scenario {
 
 macro_rules! blocking {
     ($door:expr, $world:ident, $run:expr, $attribute:expr) => {
-        $world.block(|| match $door {
+        World::block(|| match $door {
             Door::Retry => persevere::retry($run, || $world.call(None)),
             Door::Run => $run.run(|| $world.call(None)),
             Door::RunWith => $run.run_with(|attempt| $world.call(Some(attempt))),
@@ -585,6 +586,7 @@ fn draws(seed: u64) -> impl FnMut() -> u64 {
 impl Scenario {
     /// The account of one run: what it should do, step by step. The core is asked, under the eyes of its model, where
     /// chance decides.
+    #[allow(clippy::too_many_lines)] // It is told from the beginning to the end.
     fn account(
         &self,
         script: &[Step],
@@ -799,7 +801,7 @@ impl Scenario {
                 assert_eq!(*world.hooks.borrow(), story.hooks, "{told}");
             }
             if full {
-                self.check_report(&report, &story, begun, &told);
+                Self::check_report(&report, &story, begun, &told);
                 assert_eq!(beside.budget.tokens(), reference.budget.tokens(), "{told}");
                 let states = [&beside, &reference].map(|beside| beside.breaker.state(story.now));
                 assert_eq!(states[0], states[1], "{told}");
@@ -807,7 +809,7 @@ impl Scenario {
         }
     }
 
-    fn check_report(&self, report: &Report, story: &Story, begun: Duration, told: &str) {
+    fn check_report(report: &Report, story: &Story, begun: Duration, told: &str) {
         assert_eq!((report.stop_reason(), report.attempts()), (story.stop, story.calls), "{told}");
         assert_eq!(report.elapsed(), duration(story.seen - nanos(begun)), "{told}");
         let waited: u128 = story.failures.iter().filter_map(|failure| failure.wait).map(nanos).sum();

@@ -168,6 +168,29 @@ impl Door {
     ];
 }
 
+impl Door {
+    pub(crate) const ASYNC: [Self; 5] =
+        [Self::RetryAsync, Self::RunAsync, Self::RunAsyncWith, Self::RetryAsyncMacro, Self::RetryAsyncMacroTold];
+}
+
+/// Runs a closure that makes futures through an async door, within an async block. The run is prepared anew in each
+/// arm, of which one is taken.
+macro_rules! awaited {
+    ($door:expr, $retry:expr, $operation:expr) => {{
+        use $crate::support::Door;
+
+        let mut operation = $operation;
+        match $door {
+            Door::RetryAsync => ::persevere::retry_async($retry, &mut operation).await,
+            Door::RunAsync => ::persevere::IntoRetry::into_retry($retry).run_async(&mut operation).await,
+            Door::RunAsyncWith => ::persevere::IntoRetry::into_retry($retry).run_async_with(|_| operation()).await,
+            Door::RetryAsyncMacro => ::persevere::retry_async!($retry, operation().await),
+            _ => ::persevere::retry_async!($retry, |_attempt| operation().await),
+        }
+    }};
+}
+pub(crate) use awaited;
+
 /// Runs a blocking closure through a door. The run is prepared anew in each arm, of which one is taken.
 macro_rules! through {
     ($door:expr, $retry:expr, $operation:expr) => {{
