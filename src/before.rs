@@ -32,7 +32,28 @@ pub trait BeforeBlocking: Before {
 )]
 pub trait BeforeAsync: Before {
     /// Makes the attempt, after the hook has ended.
-    fn lead<F: Future>(&mut self, note: Self::Note, attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output>;
+    fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output>;
+}
+
+/// What makes an attempt: a closure.
+///
+/// The future is named by the closure's own type. As a parameter beside it, the compiler would have to prove anew that
+/// the two belong together wherever it asks whether a task that holds them is `Send`, and there it can't: it has
+/// forgotten the lifetimes of what the closure borrows.
+#[doc(hidden)]
+pub trait Make {
+    type Future: Future;
+
+    fn make(self) -> Self::Future;
+}
+
+impl<M: FnOnce() -> F, F: Future> Make for M {
+    type Future = F;
+
+    #[inline(always)]
+    fn make(self) -> F {
+        self()
+    }
 }
 
 /// No hook.
@@ -54,8 +75,8 @@ impl BeforeBlocking for NoHook {
 
 impl BeforeAsync for NoHook {
     #[inline]
-    fn lead<F: Future>(&mut self, (): (), attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        attempt()
+    fn lead<M: Make>(&mut self, (): (), attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
+        attempt.make()
     }
 }
 
@@ -80,8 +101,8 @@ impl BeforeBlocking for Keep {
 
 impl BeforeAsync for Keep {
     #[inline]
-    fn lead<F: Future>(&mut self, _: Self::Note, attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
-        attempt()
+    fn lead<M: Make>(&mut self, _: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
+        attempt.make()
     }
 }
 
@@ -118,12 +139,12 @@ where
     F: FnMut(Event<'static>) -> R,
     R: Future<Output = ()>,
 {
-    fn lead<A: Future>(&mut self, note: Self::Note, attempt: impl FnOnce() -> A) -> impl Future<Output = A::Output> {
+    fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
         async move {
             if let Some(event) = note {
                 (self.0)(event).await;
             }
-            attempt().await
+            attempt.make().await
         }
     }
 }

@@ -9,7 +9,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep};
+use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
 use crate::classify::{Accept, Classify};
 use crate::event::{Attempt, Event};
 use crate::events::Events;
@@ -398,12 +398,11 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
                 Step::Again => {}
                 Step::Wait(wait) => self.retry.timer.sleep(wait),
             }
-            self.retry.before.call(self.note);
             outcome = self.make(&memory, &mut attempt);
         }
     }
 
-    /// Makes an attempt, if it may begin.
+    /// Makes an attempt, if it may begin: the hook, then the operation.
     #[inline(always)]
     fn make<V, E>(&mut self, memory: &Memory, attempt: &mut impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
     where
@@ -412,6 +411,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
         if let Some(refused) = self.refuse_at(T::now) {
             return Err(refused);
         }
+        self.retry.before.call(self.note);
         let mut mark = self.mark;
         let outcome = O::Around::block(&mut mark, || attempt(self, memory));
         self.mark = mark;
@@ -488,14 +488,18 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
     /// operation's own future.
     #[inline(always)]
-    pub fn guard<V, E, F>(&mut self, memory: &Memory, attempt: impl FnOnce() -> F) -> impl Future<Output = Result<V, E>>
+    pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
     where
         P::Timing: Guard<E>,
-        F: Future<Output = Result<V, E>>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
     {
         let Retry { plan, before, timer, .. } = &mut self.retry;
-        let attempt =
-            P::Timing::guard(&mut self.cut, plan.limit(), memory.state(), &*timer, before.lead(self.note, attempt));
+        let (note, cut) = (self.note, &mut self.cut);
+        // What makes the future may be half of the attempt.
+        let attempt = O::Around::block(&mut self.mark, || {
+            let attempt = before.lead(note, attempt);
+            P::Timing::bound(cut, plan.limit(), memory.state(), &*timer, attempt, P::Timing::cut_off::<V>())
+        });
         O::Around::wrap(&mut self.mark, attempt)
     }
 
@@ -515,7 +519,31 @@ fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Opti
     observe.since().or(state.since(within)).map(|since| now.saturating_sub(since))
 }
 
-/// How an attempt is bounded in time, for errors of type `E`.
+/// How an attempt is bounded in time.
+///
+/// Of an attempt's output nothing is said here but that it is one. A bound that named the `V` and `E` of its `Result`
+/// would have to be proved anew wherever the compiler asks whether a task is `Send`, and can't be there where they
+/// borrow: it has forgotten the lifetimes.
+#[doc(hidden)]
+pub trait Bound: Timing {
+    /// Makes the outcome of an attempt that was cut.
+    type CutOff<R>;
+
+    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
+    fn bound<F, T>(
+        cut: &mut Self::Flag,
+        limit: u64,
+        state: State,
+        timer: &T,
+        attempt: F,
+        cut_off: Self::CutOff<F::Output>,
+    ) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        T: Timer;
+}
+
+/// How an attempt with errors of type `E` is bounded in time.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{E}` can't say that an attempt timed out",
@@ -523,43 +551,50 @@ fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Opti
     note = "give your error a variant for it, with thiserror: `#[error(transparent)] TimedOut(#[from] persevere::TimedOut)`",
     note = "`io::Error`, boxed errors and `anyhow::Error` have it already"
 )]
-pub trait Guard<E>: Timing {
-    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
-    fn guard<V, F, T>(
-        cut: &mut Self::Flag,
-        limit: u64,
-        state: State,
-        timer: &T,
-        attempt: F,
-    ) -> impl Future<Output = Result<V, E>>
-    where
-        F: Future<Output = Result<V, E>>,
-        T: Timer;
+pub trait Guard<E>: Bound {
+    fn cut_off<V>() -> Self::CutOff<Result<V, E>>;
 }
 
 /// No timeout: the attempt's own future, unwrapped.
-impl<E> Guard<E> for Whole {
+impl Bound for Whole {
+    type CutOff<R> = ();
+
     #[inline(always)]
-    fn guard<V, F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F) -> impl Future<Output = Result<V, E>>
+    fn bound<F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F, (): ()) -> impl Future<Output = F::Output>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future,
         T: Timer,
     {
         attempt
     }
 }
 
+impl<E> Guard<E> for Whole {
+    #[inline(always)]
+    fn cut_off<V>() {}
+}
+
 #[diagnostic::do_not_recommend]
 impl<E: From<TimedOut>> Guard<E> for Cut {
-    fn guard<V, F, T>(
+    #[inline]
+    fn cut_off<V>() -> fn(TimedOut) -> Result<V, E> {
+        |timed_out| Err(timed_out.into())
+    }
+}
+
+impl Bound for Cut {
+    type CutOff<R> = fn(TimedOut) -> R;
+
+    fn bound<F, T>(
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
         timer: &T,
         attempt: F,
-    ) -> impl Future<Output = Result<V, E>>
+        cut_off: fn(TimedOut) -> F::Output,
+    ) -> impl Future<Output = F::Output>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future,
         T: Timer,
     {
         async move {
@@ -573,7 +608,7 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
             let limit = nanos::duration(limit);
             let mut cut_off = || {
                 *cut = true;
-                Err(TimedOut::new(limit).into())
+                cut_off(TimedOut::new(limit))
             };
             if limit.is_zero() {
                 return cut_off();

@@ -7,7 +7,7 @@ use crate::line::Line;
 use crate::nanos::{self, Brief};
 use crate::observe::{Failed, Observe, Observer, never_refuses};
 use crate::retryable::{Fault, Named};
-use crate::run::{Next, StopReason};
+use crate::run::StopReason;
 #[cfg(feature = "std")]
 use crate::timeline::Timeline;
 
@@ -320,8 +320,12 @@ impl<D> Observer for Reporting<'_, D> {
     fn started(&mut self, now: u64) {
         self.report.started = now;
         self.report.ended = now;
-        self.report.attempts = 1;
         self.begun = now;
+    }
+
+    #[inline]
+    fn begins(&mut self) {
+        self.report.attempts = self.report.attempts.saturating_add(1);
     }
 
     fn since(&self) -> Option<u64> {
@@ -360,9 +364,6 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         self.begun = failure.now.saturating_add(waited);
         self.report.waited = self.report.waited.saturating_add(waited);
         self.report.ended = failure.now.max(self.report.started);
-        if let Next::Wait(_) = failure.next {
-            self.report.attempts = failure.attempt.saturating_add(1);
-        }
     }
 }
 

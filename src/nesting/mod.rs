@@ -22,10 +22,10 @@ pub trait Around {
     type Mark: Copy + Into<Marked>;
     const UNMARKED: Self::Mark;
 
-    /// Runs a blocking attempt.
+    /// Runs a blocking attempt, or what makes an attempt's future.
     fn block<V>(mark: &mut Self::Mark, attempt: impl FnOnce() -> V) -> V;
 
-    /// As `block`, for a future. Where there is nothing around it, it is the future itself.
+    /// Goes on with what `block` began, for a future. Where there is nothing around it, it is the future itself.
     fn wrap<F: Future>(mark: &mut Self::Mark, attempt: F) -> impl Future<Output = F::Output>;
 }
 

@@ -64,7 +64,6 @@ impl Around for Scoped {
 
     fn wrap<F: Future>(marked: &mut bool, attempt: F) -> impl Future<Output = F::Output> {
         async move {
-            *marked = false;
             let mut attempt = pin!(attempt);
             poll_fn(|context| {
                 // Entered anew at each poll: in between other tasks run on this thread, and this one on others.

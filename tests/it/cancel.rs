@@ -114,6 +114,17 @@ fn a_dropped_runs_report_tells_what_was_and_no_reason() {
     assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::Succeeded)));
 }
 
+#[test]
+fn the_report_of_a_run_that_was_dropped_while_it_waited_counts_no_attempt_that_was_not_made() {
+    let timer = VirtualTimer::new();
+    for (polls, attempts) in [(0, 0), (1, 1), (2, 2)] {
+        let mut report = Report::new();
+        // The first wait is zero, which takes a poll.
+        assert!(!poll_and_drop(PLAIN.timer(&timer).report(&mut report).run_async(|| ready(fails())), polls));
+        assert_eq!((report.attempts(), report.failures().count()), (attempts, attempts as usize));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_aborted_task_waits_no_longer() {
     let calls = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));

@@ -316,42 +316,42 @@ fn each_reason_reads_as_words() {
 
 /// The rules once more, as plainly as the design states them: slow, in wide integers, and with ranges in place of
 /// draws.
-struct Model {
+pub(crate) struct Model {
     settings: Settings,
     /// Nanoseconds on the run's clock.
-    end: Option<u128>,
+    pub(crate) end: Option<u128>,
     retries: u128,
     after: [u16; 5],
     last_wait: u128,
 }
 
 #[derive(Clone, Debug)]
-struct Settings {
-    base: Duration,
-    max: Duration,
-    growth: usize,
-    factor: u32,
-    jitter: Jitter,
-    immediate: bool,
-    total: u32,
-    own: [Option<u16>; 5],
-    hints: Hints,
-    hint_max: Duration,
-    within: Option<Duration>,
-    idempotent: bool,
+pub(crate) struct Settings {
+    pub(crate) base: Duration,
+    pub(crate) max: Duration,
+    pub(crate) growth: usize,
+    pub(crate) factor: u32,
+    pub(crate) jitter: Jitter,
+    pub(crate) immediate: bool,
+    pub(crate) total: u32,
+    pub(crate) own: [Option<u16>; 5],
+    pub(crate) hints: Hints,
+    pub(crate) hint_max: Duration,
+    pub(crate) within: Option<Duration>,
+    pub(crate) idempotent: bool,
 }
 
 /// What the model allows: to stop, to wait so long, or, where the draw decides, either.
 #[derive(Debug)]
-struct Allowed {
-    stop: Option<StopReason>,
-    wait: Option<(u128, u128)>,
+pub(crate) struct Allowed {
+    pub(crate) stop: Option<StopReason>,
+    pub(crate) wait: Option<(u128, u128)>,
 }
 
 /// The crate counts in 64 bits of nanoseconds.
-const LONGEST: u128 = u64::MAX as u128;
+pub(crate) const LONGEST: u128 = u64::MAX as u128;
 
-fn nanos(time: Duration) -> u128 {
+pub(crate) fn nanos(time: Duration) -> u128 {
     time.as_nanos().min(LONGEST)
 }
 
@@ -365,8 +365,19 @@ fn own_limit(fault: Fault) -> usize {
     }
 }
 
+impl Allowed {
+    pub(crate) fn admits(&self, next: Next) -> bool {
+        match (next, self.wait) {
+            (Next::Stop(reason), _) => self.stop == Some(reason),
+            (Next::Wait(_), None) => false,
+            // A factor other than 2 works in 53 bits.
+            (Next::Wait(wait), Some((low, high))) => (low - (low >> 50)..=high + (high >> 50)).contains(&nanos(wait)),
+        }
+    }
+}
+
 impl Settings {
-    fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self) -> Policy {
         let backoff = match self.growth {
             0 => Backoff::new(self.base),
             1 => Backoff::constant(self.base),
@@ -389,7 +400,7 @@ impl Settings {
 }
 
 impl Model {
-    fn new(settings: Settings, now: Duration) -> Self {
+    pub(crate) fn new(settings: Settings, now: Duration) -> Self {
         let end = settings.within.map(|within| nanos(now) + nanos(within)).filter(|&end| end < LONGEST);
         Self { settings, end, retries: 0, after: [0; 5], last_wait: 0 }
     }
@@ -432,7 +443,7 @@ impl Model {
         }
     }
 
-    fn failed(&mut self, verdict: Verdict, now: Duration) -> Allowed {
+    pub(crate) fn failed(&mut self, verdict: Verdict, now: Duration) -> Allowed {
         let stop = |reason| Allowed { stop: Some(reason), wait: None };
         let settings = &self.settings;
         let fault = verdict.kind();
@@ -472,7 +483,7 @@ impl Model {
         }
     }
 
-    fn waited(&mut self, wait: Duration, fault: Fault) {
+    pub(crate) fn waited(&mut self, wait: Duration, fault: Fault) {
         let throttled = self.retries == 0 && fault == Fault::Throttle;
         self.retries += 1;
         self.after[own_limit(fault)] += 1;
@@ -483,7 +494,7 @@ impl Model {
     }
 }
 
-fn any_settings() -> impl Strategy<Value = Settings> {
+pub(crate) fn any_settings() -> impl Strategy<Value = Settings> {
     let own = || proptest::option::weighted(0.3, 0_u16..4);
     let backoff = (any_time(), any_time(), 0_usize..4, 1_u32..5, any_jitter(), any::<bool>());
     let total = prop_oneof![4 => 0_u32..12, 1 => Just(u32::MAX)];
@@ -513,18 +524,11 @@ proptest! {
         for (verdict, took, random) in script {
             now = now.saturating_add(millis(took));
             let allowed = model.failed(verdict, now);
-            match run.failed(verdict, now, random) {
-                Next::Stop(reason) => {
-                    prop_assert_eq!(Some(reason), allowed.stop, "{:?}", allowed);
-                    break;
-                }
+            let next = run.failed(verdict, now, random);
+            prop_assert!(allowed.admits(next), "{:?} for {:?}", next, allowed);
+            match next {
+                Next::Stop(_) => break,
                 Next::Wait(wait) => {
-                    let Some((low, high)) = allowed.wait else {
-                        return Err(TestCaseError::fail(format!("waits {wait:?} for {allowed:?}")));
-                    };
-                    // A factor other than 2 works in 53 bits.
-                    let (low, high) = (low - (low >> 50), high + (high >> 50));
-                    prop_assert!(low <= nanos(wait) && nanos(wait) <= high, "{:?} for {:?}", wait, allowed);
                     model.waited(wait, verdict.kind());
                     now = now.saturating_add(wait);
                     prop_assert_eq!(u128::from(run.attempt()), model.retries + 1);

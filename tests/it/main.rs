@@ -21,12 +21,22 @@ mod classify;
 mod core;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod doors;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod drops;
 #[cfg(all(feature = "testing", feature = "tracing", feature = "metrics"))]
 mod events;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod extremes;
+#[cfg(all(feature = "testing", feature = "tokio", feature = "macros"))]
+mod guards;
 #[cfg(feature = "jitter")]
 mod jitter;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod lazy;
+#[cfg(all(feature = "testing", feature = "tokio", feature = "macros"))]
+mod model;
+#[cfg(all(feature = "testing", feature = "tokio", feature = "macros"))]
+mod nesting;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod peers;
 #[cfg(all(feature = "testing", feature = "svg"))]

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use persevere::{Backoff, Fault, Jitter, Reached, Retryable, TimedOut, Verdict};
+use persevere::{Backoff, Fault, Jitter, Reached, Rejected, Retryable, TimedOut, Verdict};
 use proptest::prelude::*;
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
@@ -50,6 +50,15 @@ pub(crate) const CUT: u32 = u32::MAX;
 impl From<TimedOut> for Failed {
     fn from(timed_out: TimedOut) -> Self {
         Self::new(CUT, timed_out.verdict())
+    }
+}
+
+/// The number of every error that a breaker or a throttle made.
+pub(crate) const REJECTED: u32 = u32::MAX - 1;
+
+impl From<Rejected> for Failed {
+    fn from(rejected: Rejected) -> Self {
+        Self::new(REJECTED, rejected.verdict())
     }
 }
 
@@ -158,6 +167,29 @@ impl Door {
         Self::RetryAsyncMacroTold,
     ];
 }
+
+impl Door {
+    pub(crate) const ASYNC: [Self; 5] =
+        [Self::RetryAsync, Self::RunAsync, Self::RunAsyncWith, Self::RetryAsyncMacro, Self::RetryAsyncMacroTold];
+}
+
+/// Runs a closure that makes futures through an async door, within an async block. The run is prepared anew in each
+/// arm, of which one is taken.
+macro_rules! awaited {
+    ($door:expr, $retry:expr, $operation:expr) => {{
+        use $crate::support::Door;
+
+        let mut operation = $operation;
+        match $door {
+            Door::RetryAsync => ::persevere::retry_async($retry, &mut operation).await,
+            Door::RunAsync => ::persevere::IntoRetry::into_retry($retry).run_async(&mut operation).await,
+            Door::RunAsyncWith => ::persevere::IntoRetry::into_retry($retry).run_async_with(|_| operation()).await,
+            Door::RetryAsyncMacro => ::persevere::retry_async!($retry, operation().await),
+            _ => ::persevere::retry_async!($retry, |_attempt| operation().await),
+        }
+    }};
+}
+pub(crate) use awaited;
 
 /// Runs a blocking closure through a door. The run is prepared anew in each arm, of which one is taken.
 macro_rules! through {

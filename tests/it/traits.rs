@@ -11,8 +11,9 @@ use std::time::Duration;
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
     AdaptiveThrottle, Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Budgets, DefaultTimer, Event,
-    Failure, Fault, Hints, Jitter, Next, Permit, Policy, PolicyError, Preview, Reached, Rejected, Report, Retry,
-    Retryable, Run, StopReason, ThreadTimer, Timed, TimedOut, Timer, TokioTimer, Verdict, retry_async,
+    Failure, Fault, Forecast, Hints, Jitter, Nested, Next, Permit, Policy, PolicyError, Preview, Reached, Rejected,
+    Report, Retry, Retryable, Run, StopReason, ThreadTimer, Timed, TimedOut, Timeline, Timer, TokioTimer, Verdict,
+    retry_async,
 };
 
 use crate::support::{Failed, secs, transient};
@@ -40,6 +41,7 @@ fn every_public_type_goes_anywhere_and_can_be_printed() {
     plain::<Failure>();
     plain::<Fault>();
     plain::<Hints>();
+    plain::<Nested>();
     plain::<Jitter>();
     plain::<Next>();
     plain::<Permit<'static>>();
@@ -51,6 +53,9 @@ fn every_public_type_goes_anywhere_and_can_be_printed() {
     plain::<Report>();
     plain::<Retry<Policy>>();
     plain::<Retry<&'static Policy>>();
+    plain::<Timeline<'static>>();
+    plain::<Forecast>();
+
     plain::<Run>();
     plain::<StopReason>();
     plain::<ThreadTimer>();
@@ -64,6 +69,22 @@ fn every_public_type_goes_anywhere_and_can_be_printed() {
     plain::<persevere::FuturesTimer>();
 }
 
+/// A prepared run is what its parts are; with a report it holds a `&mut`, and no panic may cut that short unseen.
+#[test]
+fn a_run_with_guards_goes_anywhere() {
+    fn anywhere<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Debug>(_: &T) {}
+    fn crosses<T: Send + Sync + Unpin + Debug>(_: &T) {}
+    static BUDGET: Budget = Budget::new();
+    let (breaker, throttle) = (std::sync::Arc::new(Breaker::new()), std::sync::Arc::new(AdaptiveThrottle::new()));
+    anywhere(&QUICK.budget(&BUDGET).breaker(breaker).throttle(throttle).nested(Nested::GiveUp).seed(1));
+    anywhere(&QUICK.attempt_timeout(secs(1)).waits([secs(1)]).timer(VirtualTimer::new()));
+    anywhere(&QUICK.when(|_: &Failed| true).when_ok(|_: &u8| true).on_retry(|_: Event<'_, Failed>| ()));
+    let mut report = Report::new();
+    crosses(&QUICK.report(&mut report).before_retry(|_: Event| ()));
+    #[cfg(feature = "tracing")]
+    anywhere(&QUICK.events());
+}
+
 #[test]
 fn plain_data_is_copied_compared_and_used_as_a_key() {
     value::<Policy>();
@@ -75,6 +96,7 @@ fn plain_data_is_copied_compared_and_used_as_a_key() {
     key::<Reached>();
     key::<StopReason>();
     key::<Hints>();
+    key::<Nested>();
     key::<BreakerState>();
     error::<TimedOut>();
     error::<PolicyError>();
@@ -179,6 +201,62 @@ fn every_kind_of_async_run_is_send_where_its_operation_is() {
         let conn = &mut Conn { queries: 0 };
         retry_async!(QUICK.attempt_timeout(secs(1)), |_attempt| conn.query("").await)
     }));
+}
+
+/// In a task the compiler asks whether a run is `Send` after it has forgotten the lifetimes of what its closures borrow.
+mod tasks {
+    use super::*;
+
+    async fn get(url: &str) -> io::Result<u32> {
+        tokio::task::yield_now().await;
+        if url.is_empty() { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(7) }
+    }
+
+    async fn lend(url: &str) -> io::Result<&str> {
+        get(url).await.map(|_| url)
+    }
+
+    async fn refresh(_: Event<'static>) {}
+
+    async fn runs(url: String) -> io::Result<u32> {
+        let (mut report, budget, breaker) = (Report::new(), Budget::new(), Breaker::new());
+        let mut sum = retry_async(QUICK, || async { get(&url).await }).await?;
+        sum += retry_async(QUICK, || get(&url)).await?;
+        sum += QUICK.run_async_with(|_| async { get(&url).await }).await?;
+        sum += QUICK.report(&mut report).run_async(|| get(&url)).await?;
+        sum += QUICK
+            .nested(Nested::Retry)
+            .budget(&budget)
+            .breaker(&breaker)
+            .run_async(|| async { get(&url).await })
+            .await?;
+        sum += QUICK.attempt_timeout(secs(60)).seed(1).waits([secs(0)]).run_async(|| async { get(&url).await }).await?;
+        sum += QUICK.before_retry(refresh).run_async(|| async { get(&url).await }).await?;
+        let when = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset;
+        let describe = |_: &io::Error, _: &mut std::fmt::Formatter<'_>| Ok(());
+        let hooked = QUICK.when(when).when_ok(|_: &u32| false).on_retry(|_: Event<'_, io::Error>| ());
+        sum += hooked.report_with(&mut report, describe).run_async_with(|_| async { get(&url).await }).await?;
+        Ok(sum)
+    }
+
+    async fn lending_runs(url: String) -> io::Result<usize> {
+        let mut report = Report::new();
+        let mut sum = retry_async(QUICK, || async { lend(&url).await }).await?.len();
+        sum += QUICK.attempt_timeout(secs(60)).run_async(|| lend(&url)).await?.len();
+        sum += QUICK.report(&mut report).run_async_with(|_| lend(&url)).await?.len();
+        sum += retry_async!(QUICK.attempt_timeout(secs(60)).nested(Nested::Retry), lend(&url).await)?.len();
+        Ok(sum)
+    }
+
+    #[test]
+    fn a_run_that_borrows_from_its_task_can_be_spawned() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+        runtime.block_on(async {
+            assert_eq!(tokio::spawn(runs(String::from("here"))).await.unwrap().unwrap(), 8 * 7);
+            assert_eq!(tokio::spawn(lending_runs(String::from("here"))).await.unwrap().unwrap(), 4 * 4);
+            assert!(tokio::spawn(runs(String::new())).await.unwrap().is_err());
+        });
+    }
 }
 
 /// An operation whose future has about a kibibyte.
