@@ -1,7 +1,7 @@
 //! The hook between a wait and the attempt after it.
 
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, Ready};
 
 use crate::event::Event;
 
@@ -31,6 +31,11 @@ pub trait BeforeBlocking: Before {
     note = "in an async run the closure takes an `Event` and returns a future of `()`"
 )]
 pub trait BeforeAsync: Before {
+    type Lead: Future<Output = ()>;
+
+    /// Calls the hook, if there is one to call.
+    fn begin(&mut self, note: Self::Note) -> Option<Self::Lead>;
+
     /// Makes the attempt, after the hook has ended.
     fn lead<F: Future>(&mut self, note: Self::Note, attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output>;
 }
@@ -53,6 +58,13 @@ impl BeforeBlocking for NoHook {
 }
 
 impl BeforeAsync for NoHook {
+    type Lead = Ready<()>;
+
+    #[inline]
+    fn begin(&mut self, (): ()) -> Option<Ready<()>> {
+        None
+    }
+
     #[inline]
     fn lead<F: Future>(&mut self, (): (), attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         attempt()
@@ -79,6 +91,13 @@ impl BeforeBlocking for Keep {
 }
 
 impl BeforeAsync for Keep {
+    type Lead = Ready<()>;
+
+    #[inline]
+    fn begin(&mut self, _: Self::Note) -> Option<Ready<()>> {
+        None
+    }
+
     #[inline]
     fn lead<F: Future>(&mut self, _: Self::Note, attempt: impl FnOnce() -> F) -> impl Future<Output = F::Output> {
         attempt()
@@ -118,10 +137,17 @@ where
     F: FnMut(Event<'static>) -> R,
     R: Future<Output = ()>,
 {
+    type Lead = R;
+
+    #[inline]
+    fn begin(&mut self, note: Self::Note) -> Option<R> {
+        note.map(&mut self.0)
+    }
+
     fn lead<A: Future>(&mut self, note: Self::Note, attempt: impl FnOnce() -> A) -> impl Future<Output = A::Output> {
         async move {
-            if let Some(event) = note {
-                (self.0)(event).await;
+            if let Some(lead) = self.begin(note) {
+                lead.await;
             }
             attempt().await
         }

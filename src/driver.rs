@@ -4,9 +4,8 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::mem;
-use core::pin::pin;
-use core::task::Poll;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep};
@@ -30,7 +29,7 @@ use crate::timer::{BlockingTimer, Timer};
 /// Whatever an outlined function needs of it goes there by value: in an async door this stands in the caller's future,
 /// and a pointer into that would keep all of it in memory, the operation's own part included.
 pub struct Driver<P: Plan, C, K, O: Observer, B: Before, T> {
-    retry: Retry<P, C, K, O, B, T>,
+    pub(crate) retry: Retry<P, C, K, O, B, T>,
     note: B::Note,
     /// Whether a run inside the last attempt gave up.
     mark: <O::Around as Around>::Mark,
@@ -477,6 +476,35 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     {
         self.guard(memory, move || attempt)
     }
+
+    /// Begins an attempt that a door polls by itself, and tells how long it may take.
+    #[cfg(feature = "tower")]
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.mark = <O::Around as Around>::UNMARKED;
+        self.retry.plan.limit()
+    }
+
+    /// Polls an attempt that was begun, as `guard` would; the closure has the hook to call. Before its first poll there
+    /// must be no sleep in that place.
+    #[cfg(feature = "tower")]
+    pub(crate) fn poll_guard<V, E>(
+        &mut self,
+        memory: &Memory,
+        limit: &mut u64,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>>
+    where
+        P::Timing: Guard<E>,
+    {
+        let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
+        O::Around::turn(mark, || {
+            P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, |context| {
+                attempt(before, *note, context)
+            })
+        })
+    }
 }
 
 /// How long the run took, if it looked at the clock when it started.
@@ -498,6 +526,17 @@ pub trait Guard<E>: Timing {
     where
         F: Future<Output = Result<V, E>>,
         T: Timer;
+
+    /// As `guard`, one poll of it. The limit is clipped at the first one, which finds no sleep.
+    fn poll<V, T: Timer>(
+        cut: &mut Self::Flag,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        attempt: impl FnMut(&mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>>;
 }
 
 /// No timeout: the attempt's own future, unwrapped.
@@ -509,6 +548,19 @@ impl<E> Guard<E> for Whole {
         T: Timer,
     {
         attempt
+    }
+
+    #[inline(always)]
+    fn poll<V, T: Timer>(
+        (): &mut (),
+        _: &mut u64,
+        _: State,
+        _: &T,
+        _: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>> {
+        attempt(context)
     }
 }
 
@@ -525,34 +577,50 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
         T: Timer,
     {
         async move {
-            *cut = false;
-            let limit = limit.min(state.left_nanos(nanos::from(timer.now())));
+            let mut limit = limit;
+            let mut sleep = pin!(None);
             let mut attempt = pin!(attempt);
-            // What is ready at once needs no timer.
-            if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
-                return outcome;
-            }
-            let limit = nanos::duration(limit);
-            let mut cut_off = || {
-                *cut = true;
-                Err(TimedOut::new(limit).into())
-            };
-            if limit.is_zero() {
-                return cut_off();
-            }
-            let mut sleep = pin!(timer.sleep(limit));
-            let mut fresh = true;
             poll_fn(|context| {
-                // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
-                let late = sleep.as_mut().poll(context).is_ready();
-                if !mem::take(&mut fresh) {
-                    if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
-                        return Poll::Ready(outcome);
-                    }
-                }
-                if late { Poll::Ready(cut_off()) } else { Poll::Pending }
+                Self::poll(cut, &mut limit, state, timer, sleep.as_mut(), context, |context| {
+                    attempt.as_mut().poll(context)
+                })
             })
             .await
         }
+    }
+
+    fn poll<V, T: Timer>(
+        cut: &mut bool,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        mut sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>> {
+        let fresh = sleep.is_none();
+        if fresh {
+            *cut = false;
+            *limit = (*limit).min(state.left_nanos(nanos::from(timer.now())));
+            // What is ready at once needs no timer.
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+            if *limit > 0 {
+                sleep.set(Some(timer.sleep(nanos::duration(*limit))));
+            }
+        }
+        // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
+        let late = sleep.as_pin_mut().is_none_or(|sleep| sleep.poll(context).is_ready());
+        if !fresh {
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+        }
+        if !late {
+            return Poll::Pending;
+        }
+        *cut = true;
+        Poll::Ready(Err(TimedOut::new(nanos::duration(*limit)).into()))
     }
 }

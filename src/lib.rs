@@ -53,6 +53,8 @@ pub mod testing;
 mod timed;
 mod timeline;
 mod timer;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "tracing")]
 mod trace;
 #[cfg(target_has_atomic = "64")]

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::classify::{Accept, Classify};
 use crate::plan::{Plan, Whole};
 use crate::policy::Policy;
-use crate::retry::{IntoRetry, Retry};
+use crate::retry::Retry;
 use crate::retryable::{Reached, Verdict};
 use crate::run::Listed;
 
@@ -102,17 +102,6 @@ pub(super) fn prepare<P, C, K, O, B, T>(
         timer,
     }
 }
-
-/// What [`IntoRetry`] makes.
-#[doc(hidden)]
-pub type Prepared<R> = Retry<
-    <R as IntoRetry>::Plan,
-    <R as IntoRetry>::Classify,
-    <R as IntoRetry>::Accept,
-    <R as IntoRetry>::Observe,
-    <R as IntoRetry>::Before,
-    <R as IntoRetry>::Timer,
->;
 
 /// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
 pub(super) const DRAINED: usize = 64 * 1024;

@@ -19,7 +19,7 @@ use ::reqwest::redirect;
 use ::reqwest::{Error, Url, blocking};
 use hyper::body::{Bytes, Frame, SizeHint};
 
-use super::door::{Answer, DRAINED, Fate, Prepared, prepare};
+use super::door::{Answer, DRAINED, Fate, prepare};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::{BeforeAsync, BeforeBlocking};
@@ -28,7 +28,7 @@ use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::policy::Policy;
-use crate::retry::{IntoRetry, Retry};
+use crate::retry::{IntoRetry, Prepared, Retry};
 use crate::timer::{BlockingTimer, Timer, Yield};
 
 /// Gives a request of reqwest's its retries.

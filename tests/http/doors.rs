@@ -11,7 +11,7 @@ use crate::server::{Peer, Server, respond};
 
 const SECRET: &str = "hunter2";
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     builder().build().unwrap()
 }
 

@@ -5,4 +5,6 @@ mod faults;
 #[cfg(feature = "reqwest-http2")]
 mod http2;
 mod server;
+#[cfg(feature = "tower")]
+mod tower;
 mod ureq;
