@@ -156,6 +156,8 @@ impl<P, C, K, O, B, T> RetryLayer<Retry<P, C, K, O, B, T>> {
     pub fn new<R>(policy: R) -> Self
     where
         R: IntoRetry<Plan = P, Classify = C, Accept = K, Observe = O, Before = B, Timer = T>,
+        // Said here, too, since here the compiler says what of it is missing.
+        Retry<P, C, K, O, B, T>: Clone,
     {
         Self { retry: policy.into_retry(), rules: Alike, again: ByClone }
     }
@@ -186,7 +188,11 @@ impl RetryLayer<Retry<Policy>, HttpRules> {
 impl<R, U, A> RetryLayer<R, U, A> {
     /// Runs each request by this in place of the layer's policy. What looks at requests and responses stays: of an
     /// `HttpPolicy` the statuses and the idempotency.
-    pub fn policy<I: IntoRetry>(self, policy: I) -> RetryLayer<Prepared<I>, U, A> {
+    pub fn policy<I>(self, policy: I) -> RetryLayer<Prepared<I>, U, A>
+    where
+        I: IntoRetry,
+        Prepared<I>: Clone,
+    {
         RetryLayer { retry: policy.into_retry(), rules: self.rules, again: self.again }
     }
 

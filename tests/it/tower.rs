@@ -74,7 +74,10 @@ impl<E: From<Failed> + 'static> Service<u32> for Mock<E> {
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), E>> {
         match self.then {
-            Then::Broken if self.script.calls() > 0 => return Poll::Ready(Err(transient().into())),
+            Then::Broken if self.script.calls() > 0 => {
+                self.log.lock().unwrap().push("broken");
+                return Poll::Ready(Err(transient().into()));
+            }
             Then::Never if self.script.calls() > 0 => return Poll::Pending,
             _ => {}
         }
@@ -182,7 +185,7 @@ fn a_service_that_fails_to_become_ready_is_asked_no_more() {
     let mock = Mock { then: Then::Broken, ..Mock::new(failing::<Failed>(9)) };
     let mut service = RetryLayer::new(PLAIN.backoff(Duration::ZERO)).layer(mock.clone());
     assert_eq!(call(&mut service), Err(transient()));
-    assert_eq!(mock.log(), ["ready", "call"]);
+    assert_eq!(mock.log(), ["ready", "call", "broken"]);
 }
 
 #[test]
