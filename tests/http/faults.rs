@@ -1,11 +1,11 @@
 //! Every fault, made for real, for both clients, a GET and a POST: is it retried?
 
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use persevere::http::error_for_status;
 use persevere::{Policy, Retryable as _, Verdict};
+use tokio::net::TcpSocket;
 
 use crate::server::{Certified, Peer, Server, certificate, respond, serve_tls};
 
@@ -126,10 +126,11 @@ fn build(site: &Site, patience: Duration) -> Built {
 
 /// A port where nobody listens: a connection's own end of it, held open lest another test's server gets the port.
 pub(crate) fn refused() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let held = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let url = format!("http://{}/", held.local_addr().unwrap());
-    Box::leak(Box::new((listener, held)));
+    // Bound, but without a listener: neither another socket nor a client's own end can get this port.
+    let bound = TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/", bound.local_addr().unwrap());
+    std::mem::forget(bound);
     url
 }
 

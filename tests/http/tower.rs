@@ -85,8 +85,8 @@ async fn what_breaks_is_found_in_hypers_errors() {
 
     let budget = Budget::new();
     let service = stack!(RetryLayer::http(POLICY).policy(POLICY.budget(&budget)));
-    assert!(service.oneshot(request(Method::POST, &refused())).await.is_err());
-    assert_eq!(budget.tokens(), 7.0, "nothing was sent, so a POST has its three retries, too");
+    let error = service.oneshot(request(Method::POST, &refused())).await.unwrap_err();
+    assert_eq!(budget.tokens(), 7.0, "{error:?}: nothing was sent, so a POST has its three retries, too");
 }
 
 #[tokio::test]
