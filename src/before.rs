@@ -1,7 +1,7 @@
 //! The hook between a wait and the attempt after it.
 
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, Ready};
 
 use crate::event::Event;
 
@@ -31,6 +31,11 @@ pub trait BeforeBlocking: Before {
     note = "in an async run the closure takes an `Event` and returns a future of `()`"
 )]
 pub trait BeforeAsync: Before {
+    type Lead: Future<Output = ()>;
+
+    /// Calls the hook, if there is one to call.
+    fn begin(&mut self, note: Self::Note) -> Option<Self::Lead>;
+
     /// Makes the attempt, after the hook has ended.
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output>;
 }
@@ -74,6 +79,13 @@ impl BeforeBlocking for NoHook {
 }
 
 impl BeforeAsync for NoHook {
+    type Lead = Ready<()>;
+
+    #[inline]
+    fn begin(&mut self, (): ()) -> Option<Ready<()>> {
+        None
+    }
+
     #[inline]
     fn lead<M: Make>(&mut self, (): (), attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
         attempt.make()
@@ -100,6 +112,13 @@ impl BeforeBlocking for Keep {
 }
 
 impl BeforeAsync for Keep {
+    type Lead = Ready<()>;
+
+    #[inline]
+    fn begin(&mut self, _: Self::Note) -> Option<Ready<()>> {
+        None
+    }
+
     #[inline]
     fn lead<M: Make>(&mut self, _: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
         attempt.make()
@@ -139,10 +158,17 @@ where
     F: FnMut(Event<'static>) -> R,
     R: Future<Output = ()>,
 {
+    type Lead = R;
+
+    #[inline]
+    fn begin(&mut self, note: Self::Note) -> Option<R> {
+        note.map(&mut self.0)
+    }
+
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
         async move {
-            if let Some(event) = note {
-                (self.0)(event).await;
+            if let Some(lead) = self.begin(note) {
+                lead.await;
             }
             attempt.make().await
         }

@@ -4,9 +4,8 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::mem;
-use core::pin::pin;
-use core::task::Poll;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
@@ -32,7 +31,7 @@ use crate::timer::{BlockingTimer, Timer};
 /// Whatever an outlined function needs of it goes there by value: in an async door this stands in the caller's future,
 /// and a pointer into that would keep all of it in memory, the operation's own part included.
 pub struct Driver<P: Plan, C, K, O: Observer, B: Before, T> {
-    retry: Retry<P, C, K, O, B, T>,
+    pub(crate) retry: Retry<P, C, K, O, B, T>,
     note: B::Note,
     /// Whether a run inside the last attempt gave up.
     mark: <O::Around as Around>::Mark,
@@ -512,6 +511,34 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     {
         self.guard(memory, move || attempt)
     }
+
+    /// Begins an attempt that a door polls by itself, and tells how long it may take.
+    #[cfg(feature = "tower")]
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.mark = <O::Around as Around>::UNMARKED;
+        self.retry.plan.limit()
+    }
+
+    /// Polls an attempt that was begun, as `guard` would; the closure has the hook to call. Before its first poll there
+    /// must be no sleep in that place.
+    #[cfg(feature = "tower")]
+    pub(crate) fn poll_guard<V, E>(
+        &mut self,
+        memory: &Memory,
+        limit: &mut u64,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>>
+    where
+        P::Timing: Guard<E>,
+    {
+        let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
+        O::Around::turn(mark, || {
+            let attempt = |context: &mut Context<'_>| attempt(before, *note, context);
+            P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, attempt, P::Timing::cut_off::<V>())
+        })
+    }
 }
 
 /// How long the run took, if it looked at the clock when it started.
@@ -527,7 +554,7 @@ fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Opti
 #[doc(hidden)]
 pub trait Bound: Timing {
     /// Makes the outcome of an attempt that was cut.
-    type CutOff<R>;
+    type CutOff<R>: Copy;
 
     /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
     fn bound<F, T>(
@@ -541,6 +568,19 @@ pub trait Bound: Timing {
     where
         F: Future,
         T: Timer;
+
+    /// As `bound`, one poll of it. The limit is clipped at the first one, which finds no sleep.
+    #[allow(clippy::too_many_arguments)] // A future's fields, one by one.
+    fn poll<R, T: Timer>(
+        cut: &mut Self::Flag,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        cut_off: Self::CutOff<R>,
+    ) -> Poll<R>;
 }
 
 /// How an attempt with errors of type `E` is bounded in time.
@@ -566,6 +606,20 @@ impl Bound for Whole {
         T: Timer,
     {
         attempt
+    }
+
+    #[inline(always)]
+    fn poll<R, T: Timer>(
+        (): &mut (),
+        _: &mut u64,
+        _: State,
+        _: &T,
+        _: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        (): (),
+    ) -> Poll<R> {
+        attempt(context)
     }
 }
 
@@ -598,34 +652,50 @@ impl Bound for Cut {
         T: Timer,
     {
         async move {
-            *cut = false;
-            let limit = limit.min(state.left_nanos(nanos::from(timer.now())));
+            let mut limit = limit;
+            let mut sleep = pin!(None);
             let mut attempt = pin!(attempt);
-            // What is ready at once needs no timer.
-            if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
-                return outcome;
-            }
-            let limit = nanos::duration(limit);
-            let mut cut_off = || {
-                *cut = true;
-                cut_off(TimedOut::new(limit))
-            };
-            if limit.is_zero() {
-                return cut_off();
-            }
-            let mut sleep = pin!(timer.sleep(limit));
-            let mut fresh = true;
             poll_fn(|context| {
-                // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
-                let late = sleep.as_mut().poll(context).is_ready();
-                if !mem::take(&mut fresh) {
-                    if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
-                        return Poll::Ready(outcome);
-                    }
-                }
-                if late { Poll::Ready(cut_off()) } else { Poll::Pending }
+                let attempt = |context: &mut Context<'_>| attempt.as_mut().poll(context);
+                Self::poll(cut, &mut limit, state, timer, sleep.as_mut(), context, attempt, cut_off)
             })
             .await
         }
+    }
+
+    fn poll<R, T: Timer>(
+        cut: &mut bool,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        mut sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        cut_off: fn(TimedOut) -> R,
+    ) -> Poll<R> {
+        let fresh = sleep.is_none();
+        if fresh {
+            *cut = false;
+            *limit = (*limit).min(state.left_nanos(nanos::from(timer.now())));
+            // What is ready at once needs no timer.
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+            if *limit > 0 {
+                sleep.set(Some(timer.sleep(nanos::duration(*limit))));
+            }
+        }
+        // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
+        let late = sleep.as_pin_mut().is_none_or(|sleep| sleep.poll(context).is_ready());
+        if !fresh {
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+        }
+        if !late {
+            return Poll::Pending;
+        }
+        *cut = true;
+        Poll::Ready(cut_off(TimedOut::new(nanos::duration(*limit))))
     }
 }

@@ -68,6 +68,8 @@ impl<D: Deref<Target = Budget>> Observer for Spending<D> {
 
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
         let fault = retry.verdict.kind();
+        // A door that waits for its turn before it begins an attempt may have been cut there.
+        self.give_back();
         if !self.budget.withdraw(fault) {
             return Err(StopReason::BudgetExhausted);
         }

@@ -59,6 +59,8 @@ mod timed;
 #[cfg(feature = "std")]
 mod timeline;
 mod timer;
+#[cfg(feature = "tower")]
+pub mod tower;
 #[cfg(feature = "tracing")]
 mod trace;
 #[cfg(target_has_atomic = "64")]

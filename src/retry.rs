@@ -353,6 +353,17 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// What [`IntoRetry`] makes.
+#[cfg(any(feature = "reqwest", feature = "tower", feature = "ureq"))]
+pub(crate) type Prepared<R> = Retry<
+    <R as IntoRetry>::Plan,
+    <R as IntoRetry>::Classify,
+    <R as IntoRetry>::Accept,
+    <R as IntoRetry>::Observe,
+    <R as IntoRetry>::Before,
+    <R as IntoRetry>::Timer,
+>;
+
 macro_rules! into_retry {
     ($($from:ty => $plan:ty: |$policy:ident| $made:expr),* $(,)?) => {$(
         impl sealed::Sealed for $from {}

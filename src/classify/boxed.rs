@@ -46,6 +46,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<crate::http::StatusError>() {
         return Some(error.verdict());
     }
+    #[cfg(feature = "hyper")]
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return super::hyper::judge(error);
+    }
     #[cfg(feature = "reqwest")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
         return Some(error.verdict());
@@ -53,6 +57,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     #[cfg(feature = "ureq")]
     if let Some(error) = error.downcast_ref::<ureq::Error>() {
         return Some(error.verdict());
+    }
+    #[cfg(feature = "tower")]
+    if let Some(verdict) = super::tower::known(error) {
+        return Some(verdict);
     }
     if let Some(error) = error.downcast_ref::<Rejected>() {
         return Some(error.verdict());

@@ -8,10 +8,14 @@ mod anyhow;
 mod boxed;
 #[cfg(feature = "either")]
 mod either;
+#[cfg(feature = "hyper")]
+mod hyper;
 #[cfg(feature = "std")]
 mod io;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "tower")]
+mod tower;
 #[cfg(feature = "ureq")]
 mod ureq;
 

@@ -76,15 +76,10 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
         return Some(if unprocessed { BROKEN.reached(Reached::No) } else { BROKEN });
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        if error.is_user() || (error.is_parse() && error.to_string().contains("too large")) {
-            return Some(Verdict::permanent());
-        }
-        // An incomplete message does not prove that the request was not executed, nor does one that can't be read.
         // In a response's body every fault is the connection's; a request's own has a cause further down.
-        let broken = error.is_incomplete_message() || error.is_parse() || error.is_closed() || error.is_canceled();
         #[cfg(feature = "reqwest-http2")]
         let in_response = in_response && error.source().is_none_or(|source| !source.is::<h2::Error>());
-        return (broken || in_response).then_some(BROKEN);
+        return super::hyper::judge(error).or(in_response.then_some(BROKEN));
     }
     // The connection stood, whatever the kind says: a host can become unreachable after the request was sent.
     let settled = |verdict: Verdict| if verdict.kind() == Fault::Connect { BROKEN } else { verdict };

@@ -7,7 +7,7 @@ use crate::classify::{Accept, Classify};
 use crate::driver::Step;
 use crate::plan::{Plan, Whole};
 use crate::policy::Policy;
-use crate::retry::{IntoRetry, Retry};
+use crate::retry::Retry;
 use crate::retryable::{Reached, Verdict};
 use crate::run::Listed;
 
@@ -155,17 +155,6 @@ pub(super) fn prepare<P, C, K, O, B, T, G>(
         timer,
     }
 }
-
-/// What [`IntoRetry`] makes.
-#[doc(hidden)]
-pub type Prepared<R> = Retry<
-    <R as IntoRetry>::Plan,
-    <R as IntoRetry>::Classify,
-    <R as IntoRetry>::Accept,
-    <R as IntoRetry>::Observe,
-    <R as IntoRetry>::Before,
-    <R as IntoRetry>::Timer,
->;
 
 /// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
 pub(super) const DRAINED: usize = 64 * 1024;

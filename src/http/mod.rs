@@ -143,9 +143,6 @@ mod template;
 #[cfg(feature = "ureq")]
 mod ureq;
 
-#[cfg(any(feature = "reqwest", feature = "ureq"))]
-#[doc(hidden)]
-pub use self::door::Prepared;
 pub use self::error::{Response, StatusError, error_for_status};
 pub use self::method::is_idempotent;
 pub use self::policy::HttpPolicy;

@@ -60,8 +60,8 @@ impl HttpPolicy {
     }
 
     /// The same with another plain policy.
-    #[cfg(any(feature = "reqwest", feature = "ureq"))]
-    pub(super) const fn with_policy(self, policy: Policy) -> Self {
+    #[cfg(any(feature = "reqwest", feature = "tower", feature = "ureq"))]
+    pub(crate) const fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 

@@ -13,7 +13,7 @@ use ::http::{Method, StatusCode};
 use ::reqwest::{Error, ResponseBuilderExt as _, Url, blocking, redirect};
 use hyper::body::Bytes;
 
-use super::door::{Answer, Fate, Prepared, Sent, guarded, last, prepare};
+use super::door::{Answer, Fate, Sent, guarded, last, prepare};
 use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
 use super::template::{Template, again, drain, shorten};
@@ -25,7 +25,7 @@ use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::rejected::Rejected;
-use crate::retry::{IntoRetry, Retry};
+use crate::retry::{IntoRetry, Prepared, Retry};
 use crate::retryable::Retryable as _;
 use crate::timer::{BlockingTimer, Timer, Yield};
 

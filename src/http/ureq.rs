@@ -13,7 +13,7 @@ use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Prepared, Sent, guarded, last, prepare};
+use super::door::{Answer, DRAINED, Fate, Sent, guarded, last, prepare};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::BeforeBlocking;
@@ -22,7 +22,7 @@ use crate::driver::{Driver, Step};
 use crate::observe::Observe;
 use crate::plan::Plan;
 use crate::policy::Policy;
-use crate::retry::{IntoRetry, Retry};
+use crate::retry::{IntoRetry, Prepared, Retry};
 use crate::timer::BlockingTimer;
 
 /// A ureq agent whose requests are sent again while their policy allows, with a policy for each URL prefix.

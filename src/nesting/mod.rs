@@ -25,6 +25,9 @@ pub trait Around {
     /// Runs a blocking attempt, or what makes an attempt's future.
     fn block<V>(mark: &mut Self::Mark, attempt: impl FnOnce() -> V) -> V;
 
+    /// Runs one turn of an attempt that is polled: goes on with the mark that the turns before it left.
+    fn turn<V>(mark: &mut Self::Mark, poll: impl FnOnce() -> V) -> V;
+
     /// Goes on with what `block` began, for a future. Where there is nothing around it, it is the future itself.
     fn wrap<F: Future>(mark: &mut Self::Mark, attempt: F) -> impl Future<Output = F::Output>;
 }
@@ -61,6 +64,11 @@ impl Around for Plain {
     #[inline(always)]
     fn block<V>((): &mut (), attempt: impl FnOnce() -> V) -> V {
         attempt()
+    }
+
+    #[inline(always)]
+    fn turn<V>((): &mut (), poll: impl FnOnce() -> V) -> V {
+        poll()
     }
 
     #[inline(always)]

@@ -56,8 +56,14 @@ impl Around for Scoped {
     const UNMARKED: bool = false;
 
     fn block<V>(marked: &mut bool, attempt: impl FnOnce() -> V) -> V {
-        let scope = Scope::enter(false);
-        let value = attempt();
+        *marked = false;
+        Self::turn(marked, attempt)
+    }
+
+    fn turn<V>(marked: &mut bool, poll: impl FnOnce() -> V) -> V {
+        // Entered anew at each poll: in between other tasks run on this thread, and this one on others.
+        let scope = Scope::enter(*marked);
+        let value = poll();
         *marked = scope.is_marked();
         value
     }
@@ -65,14 +71,7 @@ impl Around for Scoped {
     fn wrap<F: Future>(marked: &mut bool, attempt: F) -> impl Future<Output = F::Output> {
         async move {
             let mut attempt = pin!(attempt);
-            poll_fn(|context| {
-                // Entered anew at each poll: in between other tasks run on this thread, and this one on others.
-                let scope = Scope::enter(*marked);
-                let poll = attempt.as_mut().poll(context);
-                *marked = scope.is_marked();
-                poll
-            })
-            .await
+            poll_fn(|context| Self::turn(marked, || attempt.as_mut().poll(context))).await
         }
     }
 }

@@ -10,4 +10,6 @@ mod http2;
 mod recipe;
 mod redirects;
 mod server;
+#[cfg(feature = "tower")]
+mod tower;
 mod ureq;

@@ -55,5 +55,7 @@ mod tidy;
 mod time;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod timeline;
+#[cfg(all(feature = "testing", feature = "tokio", feature = "tower"))]
+mod tower;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod traits;

@@ -1,0 +1,25 @@
+use std::error::Error;
+
+use tower::load_shed::error::Overloaded;
+use tower::timeout::error::Elapsed;
+
+use crate::retryable::{Fault, Reached, Retryable, Verdict};
+
+/// A timeout: transient, and the request may have been executed.
+impl Retryable for Elapsed {
+    fn verdict(&self) -> Verdict {
+        Verdict::transient().fault(Fault::Timeout)
+    }
+}
+
+/// A throttle fault that reached nobody.
+impl Retryable for Overloaded {
+    fn verdict(&self) -> Verdict {
+        Verdict::transient().fault(Fault::Throttle).reached(Reached::No)
+    }
+}
+
+pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
+    let elapsed = error.downcast_ref::<Elapsed>().map(Retryable::verdict);
+    elapsed.or_else(|| error.downcast_ref::<Overloaded>().map(Retryable::verdict))
+}
