@@ -222,21 +222,14 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         events.ended(reason, made, elapsed(observe, state, plan.within(), now));
     }
 
-    /// Lets the attempt that is due begin, or says in an error that it may not.
+    /// Says in an error that the attempt that is due may not begin, if that is so.
     #[inline(always)]
     fn refuse_at<E>(&mut self, now: impl FnOnce(&T) -> Duration) -> Option<E>
     where
         O: Refuse<E>,
     {
         let Retry { observe, timer, .. } = &mut self.retry;
-        if O::GATED {
-            let refused = observe.refuse(nanos::from(now(timer)));
-            if refused.is_some() {
-                return refused;
-            }
-        }
-        observe.begins();
-        None
+        if O::GATED { observe.refuse(nanos::from(now(timer))) } else { None }
     }
 
     /// As `refuse_at`, for a door that can answer without an error of the operation's.
@@ -411,6 +404,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
             return Err(refused);
         }
         self.retry.before.call(self.note);
+        self.retry.observe.begins();
         let mut mark = self.mark;
         let outcome = O::Around::block(&mut mark, || attempt(self, memory));
         self.mark = mark;
@@ -475,7 +469,11 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     where
         O: Refuse<E>,
     {
-        self.refuse_at(T::now)
+        let refused = self.refuse_at(T::now);
+        if refused.is_none() {
+            self.retry.observe.begins();
+        }
+        refused
     }
 
     /// Lets the attempt that is due begin, or not.
