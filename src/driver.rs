@@ -4,6 +4,7 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::mem;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -567,7 +568,8 @@ pub trait Bound: Timing {
         F: Future,
         T: Timer;
 
-    /// As `bound`, one poll of it. The limit is clipped at the first one, which finds no sleep.
+    /// As `bound`, one poll of it, for a door that keeps the attempt and the sleep itself; `bound` on top of this would
+    /// cost every first try. The limit is clipped at the first poll, which finds no sleep.
     #[allow(clippy::too_many_arguments)] // A future's fields, one by one.
     fn poll<R, T: Timer>(
         cut: &mut Self::Flag,
@@ -650,12 +652,32 @@ impl Bound for Cut {
         T: Timer,
     {
         async move {
-            let mut limit = limit;
-            let mut sleep = pin!(None);
+            *cut = false;
+            let limit = limit.min(state.left_nanos(nanos::from(timer.now())));
             let mut attempt = pin!(attempt);
+            // What is ready at once needs no timer.
+            if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
+                return outcome;
+            }
+            let limit = nanos::duration(limit);
+            let mut cut_off = || {
+                *cut = true;
+                cut_off(TimedOut::new(limit))
+            };
+            if limit.is_zero() {
+                return cut_off();
+            }
+            let mut sleep = pin!(timer.sleep(limit));
+            let mut fresh = true;
             poll_fn(|context| {
-                let attempt = |context: &mut Context<'_>| attempt.as_mut().poll(context);
-                Self::poll(cut, &mut limit, state, timer, sleep.as_mut(), context, attempt, cut_off)
+                // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
+                let late = sleep.as_mut().poll(context).is_ready();
+                if !mem::take(&mut fresh) {
+                    if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
+                        return Poll::Ready(outcome);
+                    }
+                }
+                if late { Poll::Ready(cut_off()) } else { Poll::Pending }
             })
             .await
         }

@@ -34,7 +34,7 @@
 //!
 //! # HTTP
 //!
-//! [`RetryLayer::http`] (feature `http`) makes a layer for services of `http::Request<_>`, or of reqwest's own: it retries
+//! `RetryLayer::http` (feature `http`) makes a layer for services of `http::Request<_>`, or of reqwest's own: it retries
 //! on statuses, waits as `Retry-After` says, and looks at the request for what may be sent twice. A POST that may have been
 //! executed is not repeated.
 //!
@@ -83,7 +83,8 @@
 //!     .timeout(Duration::from_secs(5)) // for each attempt
 //!     .map_err(tower::BoxError::from)
 //!     .service(client);
-//! # let _ = service; }
+//! # fn is_service<S: tower::Service<http::Request<Full<&'static [u8]>>>>(_: S) {}
+//! # is_service(service); }
 //! ```
 //!
 //! Put the layer below one that follows redirects: above it a connection that failed may be the second hop's. reqwest's
