@@ -35,6 +35,7 @@ pub trait Around {
 /// A mark, read.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
+#[allow(unreachable_pub)] // The trait that names it is public to the doors.
 pub struct Marked(pub(crate) bool);
 
 impl From<()> for Marked {
