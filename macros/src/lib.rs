@@ -13,6 +13,8 @@ mod args;
 mod derive;
 mod expand;
 mod item;
+#[cfg(test)]
+mod soup;
 mod tokens;
 
 /// Retries a function: its body is an attempt, made again while the policy allows.

@@ -5,4 +5,5 @@ mod faults;
 #[cfg(feature = "reqwest-http2")]
 mod http2;
 mod server;
+mod soak;
 mod ureq;
