@@ -153,7 +153,10 @@ fn interface() -> String {
         }
         if !found.is_empty() {
             let _ = writeln!(text, "\n# {name}");
-            found.iter().for_each(|line| text = format!("{text}{line}\n"));
+            for line in found {
+                text.push_str(&line);
+                text.push('\n');
+            }
         }
     }
     text
