@@ -491,14 +491,10 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         P::Timing: Guard<E>,
         M: Make<Future: Future<Output = Result<V, E>>>,
     {
-        let Retry { plan, before, timer, .. } = &mut self.retry;
-        let (note, cut) = (self.note, &mut self.cut);
+        let Self { retry, note, mark, cut } = self;
         // What makes the future may be half of the attempt.
-        let attempt = O::Around::block(&mut self.mark, || {
-            let attempt = before.lead(note, attempt);
-            P::Timing::bound(cut, plan.limit(), memory.state(), &*timer, attempt, P::Timing::cut_off::<V>())
-        });
-        O::Around::wrap(&mut self.mark, attempt)
+        let attempt = O::Around::block(mark, || Self::led::<V, E, M>(retry, *note, cut, memory, attempt));
+        O::Around::wrap(mark, attempt)
     }
 
     /// As `guard`, for a future that is made already but does nothing until it is polled.
@@ -508,7 +504,26 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         P::Timing: Guard<E>,
         F: Future<Output = Result<V, E>>,
     {
-        self.guard(memory, move || attempt)
+        let Self { retry, note, mark, cut } = self;
+        *mark = <O::Around as Around>::UNMARKED;
+        O::Around::wrap(mark, Self::led::<V, E, _>(retry, *note, cut, memory, move || attempt))
+    }
+
+    #[inline(always)]
+    fn led<V, E, M>(
+        retry: &mut Retry<P, C, K, O, B, T>,
+        note: B::Note,
+        cut: &mut <P::Timing as Timing>::Flag,
+        memory: &Memory,
+        attempt: M,
+    ) -> impl Future<Output = Result<V, E>>
+    where
+        P::Timing: Guard<E>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
+    {
+        let Retry { plan, before, timer, .. } = retry;
+        let attempt = before.lead(note, attempt);
+        P::Timing::bound(cut, plan.limit(), memory.state(), &*timer, attempt, P::Timing::cut_off::<V>())
     }
 
     /// Begins an attempt that a door polls by itself, and tells how long it may take.

@@ -36,7 +36,14 @@
 
 // Some pages speak of what only a feature brings.
 #![cfg_attr(
-    not(all(feature = "testing", feature = "tower", feature = "reqwest", feature = "ureq", feature = "wasm", feature = "tracing")),
+    not(all(
+        feature = "testing",
+        feature = "tower",
+        feature = "reqwest",
+        feature = "ureq",
+        feature = "wasm",
+        feature = "tracing"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 

@@ -22,6 +22,11 @@ fn time(input: &mut Unstructured<'_>) -> Result<Duration> {
     })
 }
 
+/// As the crate counts: from 584 years on there is no end.
+fn ceiling(time: Duration) -> Duration {
+    if time.as_nanos() < u64::MAX.into() { time } else { Duration::MAX }
+}
+
 fn jitter(input: &mut Unstructured<'_>) -> Result<Jitter> {
     Ok(match input.int_in_range(0..=4)? {
         0 => Jitter::None,
@@ -71,7 +76,7 @@ fn verdict(input: &mut Unstructured<'_>) -> Result<Verdict> {
 }
 
 fn go(mut input: Unstructured<'_>) -> Result<()> {
-    let (max, hint_max) = (time(&mut input)?, time(&mut input)?);
+    let (max, hint_max) = (ceiling(time(&mut input)?), ceiling(time(&mut input)?));
     let backoff = backoff(&mut input, max)?;
     assert!(backoff.clone().take(200).all(|wait| wait <= max), "{backoff:?}");
     let policy = policy(&mut input, &backoff, hint_max)?;

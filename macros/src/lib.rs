@@ -14,6 +14,8 @@ mod derive;
 mod error;
 mod expand;
 mod item;
+#[cfg(test)]
+mod soup;
 mod tokens;
 
 /// Retries a function: its body is an attempt, made again while the policy allows.

@@ -10,6 +10,7 @@ mod http2;
 mod recipe;
 mod redirects;
 mod server;
+mod soak;
 #[cfg(feature = "tower")]
 mod tower;
 mod ureq;

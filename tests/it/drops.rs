@@ -46,6 +46,12 @@ struct Thing {
     dropped: Cell<bool>,
 }
 
+impl Thing {
+    fn is_here(&self) -> bool {
+        !self.dropped.get()
+    }
+}
+
 impl Drop for Thing {
     fn drop(&mut self) {
         assert!(!self.dropped.replace(true), "{} is dropped twice", self.name);
@@ -179,23 +185,23 @@ macro_rules! laden {
         let (when, when_ok, on_retry, before, describe) =
             ($ledger.make(""), $ledger.make(""), $ledger.make(""), $ledger.make(""), $ledger.make(""));
         let held = $ledger.make("");
-        let waits = [millis(1), Duration::ZERO, millis(7)].into_iter().inspect(move |_| drop(&held));
+        let waits = [millis(1), Duration::ZERO, millis(7)].into_iter().inspect(move |_| assert!(held.is_here()));
         PLAIN
             .timer($clock)
             .waits(waits)
             .budget($budget)
             .breaker($breaker)
             .when(move |error: &Thing| {
-                let _ = &when;
+                assert!(when.is_here());
                 error.verdict()
             })
             .when_ok(move |_: &Thing| {
-                let _ = &when_ok;
+                assert!(when_ok.is_here());
                 false
             })
-            .on_retry(move |_: Event<'_, Thing>| drop(&on_retry))
+            .on_retry(move |_: Event<'_, Thing>| assert!(on_retry.is_here()))
             .report_with($report, move |error: &Thing, f: &mut fmt::Formatter<'_>| {
-                let _ = &describe;
+                assert!(describe.is_here());
                 fmt::Display::fmt(error, f)
             })
             .before_retry(move |_: Event| {
@@ -323,7 +329,7 @@ fn nothing_is_left_after_a_panic() {
                 let held = ledger.make("");
                 through!(door, PLAIN.timer(&clock).report(&mut report), || {
                     let _here = ledger.make("");
-                    let _ = &held;
+                    assert!(held.is_here());
                     if calls.get() + 1 == call {
                         resume_unwind(Box::new("on purpose"));
                     }

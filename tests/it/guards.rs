@@ -351,7 +351,7 @@ fn a_panic_anywhere_leaves_the_guards_usable() {
             let mut report = Report::new();
             let at = |here: &str| {
                 if place == here {
-                    panics()
+                    panics::<()>();
                 }
             };
             let run = || {

@@ -7,6 +7,7 @@ mod derive;
 
 #[cfg(feature = "std")]
 mod adaptive;
+mod api;
 #[cfg(feature = "jitter")]
 mod backoff;
 #[cfg(feature = "std")]
@@ -47,6 +48,8 @@ mod policy;
 mod report;
 #[cfg(feature = "serde")]
 mod serde;
+#[cfg(all(feature = "testing", feature = "tokio"))]
+mod soak;
 mod support;
 #[cfg(all(feature = "testing", feature = "tokio"))]
 mod testkit;

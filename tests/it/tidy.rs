@@ -68,7 +68,7 @@ fn every_page_of_the_guide_is_declared_and_shows_what_the_macros_are_tested_with
 }
 
 /// The definitions come before the text that names the pictures by file, and the first definition holds. Run with
-/// `BLESS=1` to write them anew.
+/// `PERSEVERE_BLESS=1` to write them anew.
 #[test]
 fn the_pictures_of_the_documentation_are_those_of_docs() {
     let mut found = Vec::new();
@@ -78,7 +78,7 @@ fn the_pictures_of_the_documentation_are_those_of_docs() {
         let name = path.rsplit('/').next().unwrap().trim_end_matches(".svg");
         let definition = format!("[{name}]: data:image/svg+xml;base64,{}\n", base64(picture.as_bytes()));
         let file = format!("src/pictures/{name}.md");
-        if std::env::var_os("BLESS").is_some() {
+        if std::env::var_os("PERSEVERE_BLESS").is_some() {
             fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file), &definition).unwrap();
         }
         assert!(read(&file) == definition, "{file} is not docs/{name}.svg");
