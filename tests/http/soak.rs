@@ -55,7 +55,7 @@ fn eight_thousand_requests_arrive_through_one_in_twenty_faults() {
     });
     let policy = HttpPolicy::new(Policy::new().total(6).backoff(Duration::from_millis(1)));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).tls_certs_only([]);
-    let session = RetryClient::build(client, policy).unwrap();
+    let session = RetryClient::new(client.build().unwrap(), policy);
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (attempts, failures) = runtime.block_on(async {
