@@ -139,7 +139,9 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     ///
     /// In an async door the closure returns a future of `()`, which is part of the attempt that it precedes: an
     /// attempt timeout covers both. In a blocking door it returns `()`. For a hook that borrows what the operation
-    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!).
+    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). It also helps where a closure here
+    /// is "not general enough" for a task that is spawned, which the compiler says of closures that take a type with a
+    /// lifetime; so does a `fn` as the hook.
     pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, Hook<F>, T>
     where
         F: FnMut(Event<'static>) -> R,
@@ -249,8 +251,9 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Asks a [`Breaker`](crate::Breaker) that many runs share before each attempt, and tells it each outcome.
     ///
-    /// While it is open no attempt begins: the run ends with an error made by `E: From<Rejected>`, or, if it was about
-    /// to retry, with the operation's own. Either way the reason is
+    /// While it is open no attempt begins: the run ends with an error made by `E: From<Rejected>`; or, if it would still
+    /// be open when a wait ends, with the operation's own, without that wait. A retry that waited and then finds the
+    /// probe's place taken ends with `Rejected`, since the operation's error is gone by then. In each case the reason is
     /// [`StopReason::BreakerOpen`](crate::StopReason::BreakerOpen). A run that is dropped or panics as the probe gives
     /// its place back. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
     ///

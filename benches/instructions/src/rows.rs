@@ -37,7 +37,7 @@ const ROWS: &[Row] = &[
     Row("async, `retry_async`", First, "async_function", "async_bare_cell", [74, 52]),
     Row("async, `retry_async` by reference", First, "async_function_ref", "async_bare_cell", [65, 45]),
     Row("async, an attempt timeout", First, "async_timed", "async_bare", [150, 136]),
-    Row("async, a nesting scope", First, "async_nested", "async_bare", [220, 188]),
+    Row("async, a nesting scope", First, "async_nested", "async_bare", [183, 155]),
     Row("a loop by hand", Poll, "poll_hand", "poll_bare", [1, 1]),
     Row("`retry_async!` by reference", Poll, "poll_macro", "poll_bare", [15, 15]),
     Row("`#[retry]`", Poll, "poll_attribute", "poll_bare", [12, 11]),
