@@ -317,11 +317,12 @@ fn shortened(wait: u64) -> u64 {
     wait
 }
 
-impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, C, K, O, B, T> {
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     /// Begins the first attempt, and looks at the clock if anything asks for it.
     #[inline]
     pub fn start_blocking(&mut self) -> Memory
     where
+        T: BlockingTimer,
         P::Timing: Blocking,
     {
         self.started(T::now)
@@ -329,7 +330,10 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
 
     /// The attempt that is due.
     #[inline]
-    pub fn attempt_blocking(&self, memory: &Memory) -> Attempt {
+    pub fn attempt_blocking(&self, memory: &Memory) -> Attempt
+    where
+        T: BlockingTimer,
+    {
         self.attempt_at(memory, T::now)
     }
 
@@ -337,6 +341,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     #[inline(always)]
     pub fn settle_blocking<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
     where
+        T: BlockingTimer,
         C: Classify<E>,
         K: Accept<V>,
         O: Observe<E>,
@@ -355,6 +360,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     #[inline(always)]
     pub fn block<V, E>(mut self, mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
     where
+        B: BeforeBlocking,
+        T: BlockingTimer,
         P::Timing: Blocking,
         C: Classify<E>,
         K: Accept<V>,
@@ -381,6 +388,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
         mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>,
     ) -> Result<V, E>
     where
+        B: BeforeBlocking,
+        T: BlockingTimer,
         C: Classify<E>,
         K: Accept<V>,
         O: Refuse<E>,
@@ -399,6 +408,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     #[inline(always)]
     fn make<V, E>(&mut self, memory: &Memory, attempt: &mut impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
     where
+        B: BeforeBlocking,
+        T: BlockingTimer,
         O: Refuse<E>,
     {
         if let Some(refused) = self.refuse_at(T::now) {
@@ -414,7 +425,10 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
 
     /// Lets the attempt that is due begin, or not.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
-    pub(crate) fn admit_blocking(&mut self) -> Result<(), Rejected> {
+    pub(crate) fn admit_blocking(&mut self) -> Result<(), Rejected>
+    where
+        T: BlockingTimer,
+    {
         self.admit_at(T::now)
     }
 
@@ -426,7 +440,11 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
 
     /// Waits, and calls the hook.
     #[inline(always)]
-    pub fn wait_blocking(&mut self, wait: Duration) {
+    pub fn wait_blocking(&mut self, wait: Duration)
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+    {
         if !wait.is_zero() {
             self.retry.timer.sleep(wait);
         }
@@ -434,16 +452,22 @@ impl<P: Plan, C, K, O: Observer, B: BeforeBlocking, T: BlockingTimer> Driver<P, 
     }
 }
 
-impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B, T> {
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     /// Begins the first attempt, and looks at the clock if anything asks for it.
     #[inline]
-    pub fn start(&mut self) -> Memory {
+    pub fn start(&mut self) -> Memory
+    where
+        T: Timer,
+    {
         self.started(T::now)
     }
 
     /// The attempt that is due.
     #[inline]
-    pub fn attempt(&self, memory: &Memory) -> Attempt {
+    pub fn attempt(&self, memory: &Memory) -> Attempt
+    where
+        T: Timer,
+    {
         self.attempt_at(memory, T::now)
     }
 
@@ -451,6 +475,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     #[inline(always)]
     pub fn settle<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
     where
+        T: Timer,
         C: Classify<E>,
         K: Accept<V>,
         O: Observe<E>,
@@ -460,7 +485,10 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
 
     /// The timer's sleep.
     #[inline]
-    pub fn sleep(&self, wait: Duration) -> T::Sleep {
+    pub fn sleep(&self, wait: Duration) -> T::Sleep
+    where
+        T: Timer,
+    {
         self.retry.timer.sleep(wait)
     }
 
@@ -468,6 +496,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     #[inline(always)]
     pub fn refuse<E>(&mut self) -> Option<E>
     where
+        T: Timer,
         O: Refuse<E>,
     {
         let refused = self.refuse_at(T::now);
@@ -479,7 +508,10 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
 
     /// Lets the attempt that is due begin, or not.
     #[cfg(feature = "reqwest")]
-    pub(crate) fn admit(&mut self) -> Result<(), Rejected> {
+    pub(crate) fn admit(&mut self) -> Result<(), Rejected>
+    where
+        T: Timer,
+    {
         self.admit_at(T::now)
     }
 
@@ -488,6 +520,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     #[inline(always)]
     pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
     where
+        B: BeforeAsync,
+        T: Timer,
         P::Timing: Guard<E>,
         M: Make<Future: Future<Output = Result<V, E>>>,
     {
@@ -501,6 +535,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
     #[inline(always)]
     pub fn guard_future<V, E, F>(&mut self, memory: &Memory, attempt: F) -> impl Future<Output = Result<V, E>>
     where
+        B: BeforeAsync,
+        T: Timer,
         P::Timing: Guard<E>,
         F: Future<Output = Result<V, E>>,
     {
@@ -518,6 +554,8 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         attempt: M,
     ) -> impl Future<Output = Result<V, E>>
     where
+        B: BeforeAsync,
+        T: Timer,
         P::Timing: Guard<E>,
         M: Make<Future: Future<Output = Result<V, E>>>,
     {
@@ -545,6 +583,7 @@ impl<P: Plan, C, K, O: Observer, B: BeforeAsync, T: Timer> Driver<P, C, K, O, B,
         mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>) -> Poll<Result<V, E>>,
     ) -> Poll<Result<V, E>>
     where
+        T: Timer,
         P::Timing: Guard<E>,
     {
         let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
@@ -651,6 +690,12 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
     }
 }
 
+/// What the first poll left of the limit: it may have taken its time.
+fn left_of(limit: u64, began: u64, timer: &impl Timer) -> Duration {
+    let spent = nanos::from(timer.now()).saturating_sub(began);
+    nanos::duration(if limit == u64::MAX { limit } else { limit.saturating_sub(spent) })
+}
+
 impl Bound for Cut {
     type CutOff<R> = fn(TimedOut) -> R;
 
@@ -668,21 +713,22 @@ impl Bound for Cut {
     {
         async move {
             *cut = false;
-            let limit = limit.min(state.left_nanos(nanos::from(timer.now())));
+            let began = nanos::from(timer.now());
+            let limit = limit.min(state.left_nanos(began));
             let mut attempt = pin!(attempt);
             // What is ready at once needs no timer.
             if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
                 return outcome;
             }
-            let limit = nanos::duration(limit);
             let mut cut_off = || {
                 *cut = true;
-                cut_off(TimedOut::new(limit))
+                cut_off(TimedOut::new(nanos::duration(limit)))
             };
-            if limit.is_zero() {
+            let left = left_of(limit, began, timer);
+            if left.is_zero() {
                 return cut_off();
             }
-            let mut sleep = pin!(timer.sleep(limit));
+            let mut sleep = pin!(timer.sleep(left));
             let mut fresh = true;
             poll_fn(|context| {
                 // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
@@ -711,13 +757,15 @@ impl Bound for Cut {
         let fresh = sleep.is_none();
         if fresh {
             *cut = false;
-            *limit = (*limit).min(state.left_nanos(nanos::from(timer.now())));
+            let began = nanos::from(timer.now());
+            *limit = (*limit).min(state.left_nanos(began));
             // What is ready at once needs no timer.
             if let Poll::Ready(outcome) = attempt(context) {
                 return Poll::Ready(outcome);
             }
-            if *limit > 0 {
-                sleep.set(Some(timer.sleep(nanos::duration(*limit))));
+            let left = left_of(*limit, began, timer);
+            if !left.is_zero() {
+                sleep.set(Some(timer.sleep(left)));
             }
         }
         // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.

@@ -49,6 +49,9 @@ pub struct Policy {
     pub(crate) idempotent: bool,
 }
 
+/// The longest hint that is obeyed unless set.
+const HINT_MAX: u64 = 120_000_000_000;
+
 /// The limits of one fault's own: connect, read, status, redirect, other.
 pub(crate) const LIMITS: usize = 5;
 pub(crate) const UNLIMITED: u32 = u32::MAX;
@@ -76,7 +79,7 @@ impl Policy {
         Self {
             rule: Rule::exponential(Duration::from_millis(300)).with_jitter(Jitter::Full),
             within: u64::MAX,
-            hint_max: 120_000_000_000,
+            hint_max: HINT_MAX,
             total: 3,
             limits: UNSET_LIMITS,
             hints: Hints::GiveUp,
@@ -421,6 +424,12 @@ impl fmt::Display for Policy {
         for (name, limit) in names.into_iter().zip(self.limits).filter(|&(_, limit)| limit != 0) {
             write!(f, ", at most {} after {name} faults", limit - 1)?;
         }
+        match self.hints {
+            Hints::Ignore => f.write_str(", hints ignored")?,
+            Hints::Clamp => write!(f, ", hints cut at {}", Seconds(self.hint_max))?,
+            Hints::GiveUp if self.hint_max != HINT_MAX => write!(f, ", hints up to {}", Seconds(self.hint_max))?,
+            Hints::GiveUp => {}
+        }
         if !self.idempotent {
             f.write_str(", only where nothing was reached")?;
         }
@@ -435,14 +444,14 @@ impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [connect, read, status, redirect, other] = self.limits.map(|limit| limit.checked_sub(1));
         f.debug_struct("Policy")
-            .field("total", &self.total)
+            .field("total", &(self.total != UNLIMITED).then_some(self.total))
             .field("backoff", &nanos::duration(self.rule.base))
             .field("growth", &self.rule.growth)
             .field("factor", &self.rule.factor)
             .field("max", &nanos::duration(self.rule.max))
             .field("jitter", &self.rule.jitter())
             .field("immediate_first", &self.rule.immediate_first)
-            .field("within", &nanos::duration(self.within))
+            .field("within", &(self.within != u64::MAX).then(|| nanos::duration(self.within)))
             .field("hint_max", &nanos::duration(self.hint_max))
             .field("hints", &self.hints)
             .field("connect", &connect)

@@ -166,7 +166,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, plan: Seeded { plan: self.plan, seed: Some(seed) })
     }
 
-    /// Waits exactly what this list says, without jitter.
+    /// Waits what this list says, without jitter; a server's hint can still make a wait longer.
     ///
     /// A list whose length has an upper bound (an array, `.take(n)`) replaces `total`: so many retries as it has
     /// waits. Any other ends with its last item or at `total`, whichever comes first.

@@ -101,7 +101,7 @@ pub enum Reached {
 /// assert_eq!(slow_down.answered(429).status(), Some(429));
 /// # let _ = refused;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
     hint: u64,
@@ -196,6 +196,19 @@ impl Verdict {
     /// The hint in nanoseconds; none and zero are the same to the arithmetic.
     pub(crate) const fn hint_nanos(&self) -> u64 {
         if self.hint == NO_HINT { 0 } else { self.hint }
+    }
+}
+
+impl core::fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Verdict")
+            .field("transient", &self.transient)
+            .field("fault", &self.fault)
+            .field("reached", &self.reached)
+            .field("repeatable", &self.repeatable)
+            .field("hint", &self.hint())
+            .field("status", &self.status())
+            .finish()
     }
 }
 

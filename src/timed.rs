@@ -74,7 +74,7 @@ impl Timed<Policy> {
 /// assert_eq!(timed_out.to_string(), "attempt timed out after 5 s");
 /// assert_eq!(io::Error::from(timed_out).kind(), io::ErrorKind::TimedOut);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut {
     limit: u64,
 }
@@ -95,6 +95,12 @@ impl TimedOut {
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "attempt timed out after {}", Seconds(self.limit))
+    }
+}
+
+impl fmt::Debug for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimedOut").field("limit", &self.limit()).finish()
     }
 }
 

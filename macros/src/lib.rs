@@ -151,7 +151,7 @@ pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | beside it | |
 /// |---|---|
 /// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set |
-/// | `after = ..` | the wait that the server asked for: a field, by name or by number, or an expression in which the fields are references; a `Duration` or an `Option` of one |
+/// | `after = ..` | the wait that the server asked for: a field, by name or by number, or an expression in which the fields of a variant with names are references; a `Duration` or an `Option` of one |
 /// | `crate = path` | on the type: the path of the crate, where it goes by another name |
 ///
 /// The attribute of the same name may be imported beside it, as long as `#[retry(..)]` stands below the

@@ -10,6 +10,7 @@ use crate::retryable::{Fault, Reached, Retryable, Verdict};
 /// | kinds | verdict |
 /// |---|---|
 /// | `ConnectionRefused`, `HostUnreachable`, `NetworkUnreachable`, `AddrNotAvailable` | transient, connect, never reached |
+/// | none that can be named, where the standard library could not look up an address | transient, connect, never reached |
 /// | `NetworkDown` | transient, connect |
 /// | `ConnectionReset`, `ConnectionAborted`, `BrokenPipe`, `NotConnected`, `UnexpectedEof` | transient, read |
 /// | `TimedOut`, `WouldBlock` (what a blocking socket's own timeout gives on Unix) | transient, timeout |
@@ -52,6 +53,13 @@ pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
         | Kind::StaleNetworkFileHandle
         | Kind::AddrInUse => Verdict::transient(),
         Kind::Other => return None,
+        _ if is_lookup(error) => Verdict::transient().fault(Fault::Connect).reached(Reached::No),
         _ => Verdict::permanent(),
     })
+}
+
+/// Whether a name could not be looked up: the standard library gives that a kind that can't be named.
+fn is_lookup(error: &io::Error) -> bool {
+    error.raw_os_error().is_none()
+        && error.get_ref().is_some_and(|inner| inner.to_string().starts_with("failed to lookup address"))
 }

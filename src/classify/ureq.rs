@@ -24,7 +24,6 @@ impl Retryable for ureq::Error {
                 UNREACHED
             }
             Error::Timeout(_) => Verdict::transient().fault(Fault::Timeout),
-            Error::Io(error) if is_resolving(error) => UNREACHED,
             Error::Io(error) => match error.kind() {
                 // A connection that stands can report these, too.
                 io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => UNREACHED.reached(Reached::Maybe),
@@ -48,12 +47,6 @@ impl Retryable for ureq::Error {
             _ => Verdict::permanent(),
         }
     }
-}
-
-/// The standard library's error of a failed name lookup has a kind that can't be named.
-fn is_resolving(error: &io::Error) -> bool {
-    error.raw_os_error().is_none()
-        && error.get_ref().is_some_and(|inner| inner.to_string().starts_with("failed to lookup address"))
 }
 
 fn is_garbled(text: &str) -> bool {

@@ -286,3 +286,12 @@ fn faults_have_names() {
     assert_eq!(names, ["connect", "timeout", "read", "status", "throttle", "redirect", "other"]);
     assert_eq!(format!("[{:>8}]", Fault::Read), "[    read]");
 }
+
+#[test]
+fn a_name_that_can_t_be_looked_up_is_a_connect_fault_that_reached_nobody() {
+    use std::net::ToSocketAddrs as _;
+    let error = "no-such-host.invalid:1".to_socket_addrs().unwrap_err();
+    let verdict = error.verdict();
+    assert!(verdict.is_transient(), "{error:?}");
+    assert_eq!((verdict.kind(), verdict.reach()), (Fault::Connect, Reached::No));
+}

@@ -413,6 +413,24 @@ impl BlockingTimer for Own {
     }
 }
 
+/// It counts from when the attempt began, however long the first poll took.
+#[test]
+fn a_first_poll_that_blocks_is_part_of_what_an_attempt_may_take() {
+    let timer = Own::default();
+    let policy = Policy::new().total(0).attempt_timeout(secs(10)).timer(&timer);
+    let blocking = |took| {
+        let timer = &timer;
+        move || async move {
+            timer.now.set(timer.now.get() + secs(took));
+            std::future::pending::<io::Result<()>>().await
+        }
+    };
+    assert_eq!(block_on(policy.run_async(blocking(4))).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(timer.asked.take(), [secs(6)]);
+    assert_eq!(block_on(policy.run_async(blocking(11))).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert!(timer.asked.take().is_empty());
+}
+
 #[test]
 fn a_timer_of_the_users_own_serves_every_door() {
     for door in Door::ALL {
