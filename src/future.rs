@@ -3,8 +3,9 @@
 use core::future::Future;
 
 use crate::before::BeforeAsync;
+use crate::bound::Guard;
 use crate::classify::{Accept, Classify};
-use crate::driver::{Driver, Guard, Step};
+use crate::driver::{Driver, Step};
 use crate::event::Attempt;
 use crate::observe::Refuse;
 use crate::plan::Plan;

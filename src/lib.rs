@@ -19,6 +19,7 @@ mod backoff;
 mod bang;
 mod before;
 mod blocking;
+mod bound;
 #[cfg(target_has_atomic = "64")]
 mod breaker;
 #[cfg(target_has_atomic = "64")]

@@ -10,8 +10,9 @@ use pin_project_lite::pin_project;
 
 use super::rules::{Again, Bound, Fate, Judge, Knowing, Rules, Sent};
 use crate::before::{Before, BeforeAsync};
+use crate::bound::Guard;
 use crate::classify::{Accept, Classify};
-use crate::driver::{Driver, Guard, Memory, Step};
+use crate::driver::{Driver, Memory, Step};
 use crate::observe::{Observer, Refuse};
 use crate::plan::Plan;
 use crate::retry::Retry;

@@ -126,8 +126,8 @@ pub use self::future::ResponseFuture;
 use self::http::HttpRules;
 use self::rules::{Again, Alike, ByClone, CloneRequest, ForRequest, Judge, Rules};
 use crate::before::BeforeAsync;
+use crate::bound::Guard;
 use crate::classify::{Accept, Classify};
-use crate::driver::Guard;
 #[cfg(feature = "http")]
 use crate::http::HttpPolicy;
 use crate::observe::Refuse;
