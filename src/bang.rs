@@ -36,7 +36,7 @@ macro_rules! __retry {
         $crate::__retry!(@emit $policy $before ($($attempt)?) (-> $result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::__retry!(@emit $policy $before ($($attempt)?) () { $operation })
+        $crate::__retry!(@emit $policy $before ($($attempt)?) () { ($operation) })
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
         $crate::__private::drive($policy).block(|_run, _memory| $(-> $result)? {
@@ -109,7 +109,7 @@ macro_rules! retry_async {
         $crate::retry_async!(@emit $policy $before ($($attempt)?) (: $result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) () { $operation })
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) () { ($operation) })
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::error::{Error, Result};
-use crate::tokens::{Tokens, idents};
+use crate::tokens::{Tokens, idents, unwrapped};
 
 /// The faults, with the variant of `Fault` that each word means.
 const FAULTS: &[(&str, &str)] = &[
@@ -327,7 +327,7 @@ impl Marks {
     fn parse(attributes: Vec<Group>, container: bool) -> Result<Self> {
         let mut marks = Self::default();
         for attribute in attributes {
-            let mut tokens = Tokens::new(attribute.stream());
+            let mut tokens = Tokens::new(unwrapped(attribute.stream()));
             if !tokens.peek_ident("retry") {
                 continue;
             }
@@ -340,7 +340,7 @@ impl Marks {
                 let Some(word) = list.ident() else {
                     return Err(Error::new_spanned(at, "expected a word, such as `transient` or `permanent`"));
                 };
-                let value = list.skip('=').then(|| list.expression()).filter(|value| !value.is_empty());
+                let value = list.skip('=').then(|| unwrapped(list.expression())).filter(|value| !value.is_empty());
                 marks.add(word, value, container)?;
                 if !list.skip(',') {
                     if let Some(next) = list.peek() {

@@ -107,7 +107,7 @@ impl Item {
         tokens.next();
         tokens.next();
         let end = |here: &Tokens| here.peek_ident("where") || here.is_last() || here.peek_punct(0, ';');
-        Some(tokens.until(end)).filter(|result| !result.is_empty())
+        Some(unwrapped(tokens.until(end))).filter(|result| !result.is_empty())
     }
 
     /// The loop goes into the future that the function returns.
@@ -141,16 +141,20 @@ impl Item {
     }
 
     /// The statements that `#[async_trait]` puts first: a `return` that is never taken, then `let x = x;` for each
-    /// argument.
+    /// argument, or `let (a, b) = { let x = x; x };`.
     fn prologue(&mut self, block: &mut Tokens) -> TokenStream {
         let mut prologue = TokenStream::new();
-        if !block.peek_ident("if") {
+        let mut ahead = block.clone();
+        let condition = ahead.until(
+            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
+        );
+        // An `if` of the user's own is the attempt's.
+        if !block.peek_ident("if") || !idents(condition.clone()).iter().any(|name| name == "__ret") {
             return prologue;
         }
-        prologue.extend(block.until(
-            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
-        ));
-        prologue.extend(block.next());
+        prologue.extend(condition);
+        prologue.extend(ahead.next());
+        *block = ahead;
         loop {
             let mut ahead = block.clone();
             ahead.attributes(false);
@@ -159,7 +163,8 @@ impl Item {
             }
             let pattern = ahead.until(|here| here.peek_punct(0, '='));
             ahead.next();
-            if ahead.ident().is_none() || !ahead.skip(';') {
+            let moved = ahead.ident().is_some() || ahead.group(Delimiter::Brace).is_some_and(|block| is_move(&block));
+            if !moved || !ahead.skip(';') {
                 return prologue;
             }
             self.arguments.splice(0..0, names(Tokens::new(pattern)));
@@ -167,6 +172,12 @@ impl Item {
             prologue.extend(std::iter::from_fn(|| block.next()).take(length));
         }
     }
+}
+
+/// Whether the block is `{ let x = x; x }`.
+fn is_move(block: &Group) -> bool {
+    let words = idents(block.stream());
+    matches!(&*words, [word, name, from, last] if word == "let" && name == from && from == last)
 }
 
 /// The names that a parameter binds: all in its pattern, those of types in it too, which does no harm.
@@ -239,7 +250,7 @@ fn inferred(stream: TokenStream) -> TokenStream {
     while let Some(tree) = tokens.next() {
         result.extend([match tree {
             TokenTree::Ident(ident) if ident == "impl" => {
-                tokens.until(|here| here.peek_punct(0, '>') || here.peek_punct(0, ','));
+                tokens.until(|here| ['>', ',', ';'].iter().any(|&sign| here.peek_punct(0, sign)));
                 Ident::new("_", ident.span()).into()
             }
             TokenTree::Group(group) => {

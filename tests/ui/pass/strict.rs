@@ -61,7 +61,23 @@ pub async fn waiting(text: &str) -> Result<impl Sized + use<>, ::std::io::Error>
     Ok(text.len())
 }
 
+/// In place, with braces round a single expression.
+///
+/// # Errors
+///
+/// Never.
+pub async fn in_place(text: &str) -> Result<usize, ::std::io::Error> {
+    let policy = persevere::Policy::new();
+    let length = persevere::prelude::retry!(&policy, |attempt| { told(text, attempt) })?;
+    let again = persevere::retry_async!(policy, |attempt| { ::std::future::ready(told(text, attempt)).await })?;
+    Ok(length + again)
+}
+
+fn told(text: &str, _: persevere::Attempt) -> Result<usize, ::std::io::Error> {
+    Ok(text.len())
+}
+
 fn main() {
-    drop(waiting("x"));
+    drop((waiting("x"), in_place("x")));
     let _ = blocking("abc", persevere::Report::new());
 }
