@@ -51,6 +51,9 @@ macro_rules! __retry {
     ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) ($before) (), $($operation)+)
     };
+    ($policy:expr, before_retry = $($wrong:tt)*) => {
+        ::core::compile_error!("`before_retry` takes a block here, with the operation behind it: `before_retry = { .. }, ..`")
+    };
     ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) () ($attempt), $($operation)+)
     };
@@ -109,7 +112,11 @@ macro_rules! retry_async {
         $crate::retry_async!(@emit $policy $before ($($attempt)?) (: $result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) () { ($operation) })
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) () {
+            // Typed, for the message to one that has not been awaited.
+            let outcome: $crate::__private::Result<_, _> = ($operation);
+            outcome
+        })
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);
@@ -143,6 +150,9 @@ macro_rules! retry_async {
     };
     ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) ($before) (), $($operation)+)
+    };
+    ($policy:expr, before_retry = $($wrong:tt)*) => {
+        ::core::compile_error!("`before_retry` takes a block here, with the operation behind it: `before_retry = { .. }, ..`")
     };
     ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) () ($attempt), $($operation)+)

@@ -250,6 +250,9 @@ impl Args {
                 Value::Word(name) => self.attempt = Some(name),
                 _ => return Err(kind.refuse(key, value)),
             },
+            Kind::Crate if matches!(Value::read(value), Value::Number { .. } | Value::Bool(_) | Value::Wrong) => {
+                return Err(kind.refuse(key, value));
+            }
             Kind::Clone | Kind::Crate => {}
         }
         Ok(())

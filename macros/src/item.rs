@@ -16,6 +16,8 @@ pub(crate) struct Item {
     pub(crate) arguments: Vec<Argument>,
     /// What an attempt executes.
     pub(crate) body: TokenStream,
+    /// Where its braces stand.
+    pub(crate) place: Span,
 }
 
 /// How the function becomes a loop.
@@ -85,10 +87,11 @@ impl Item {
             return Err(Error::new_spanned(result, message));
         }
         // Inner attributes can't stand in the attempt; outside they mean the same.
+        let place = body.span();
         let mut body = Tokens::new(body.stream());
         let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
         let head = outer.chain([head.into_iter().collect()]).collect();
-        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest() };
+        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest(), place };
         if asynchronous {
             Ok(Self { shape: Shape::Async, ..item })
         } else if is_future(&item.result) {
@@ -207,6 +210,7 @@ fn is_no_result(result: &TokenStream) -> bool {
     match tokens.peek() {
         Some(TokenTree::Group(group)) => group.delimiter() != Delimiter::None,
         Some(TokenTree::Punct(sign)) => matches!(sign.as_char(), '&' | '*' | '!'),
+        Some(TokenTree::Ident(word)) if word == "impl" || word == "dyn" => !is_future(result),
         _ => {
             let path = idents(tokens.until(|here| here.peek_punct(0, '<')));
             path.last().is_some_and(|name| OTHERS.iter().any(|other| name == other))

@@ -215,6 +215,20 @@ fn structs() {
     assert!(None::<Never>.as_ref().map(Retryable::verdict).is_none());
 }
 
+#[derive(Debug, Retryable)]
+enum Chain<T> {
+    #[retry(forward)]
+    End(T),
+    #[retry(forward)]
+    Link(Box<Chain<T>>),
+}
+
+#[test]
+fn a_generic_type_may_hold_itself() {
+    let chain = Chain::Link(Box::new(Chain::Link(Box::new(Chain::End(io::Error::from(io::ErrorKind::TimedOut))))));
+    assert_eq!(chain.verdict(), io::Error::from(io::ErrorKind::TimedOut).verdict());
+}
+
 macro_rules! written_by_a_macro {
     ($name:ident, $(#[$decision:meta])* $variant:ident($ty:ty), $index:literal, $inner:ty) => {
         #[derive(Debug, Retryable)]
