@@ -109,26 +109,26 @@ macro_rules! __retry {
 #[macro_export]
 macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) (: $result) $operation)
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) ($result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) () {
-            // Typed, for the message to one that has not been awaited.
-            let outcome: $crate::__private::Result<_, _> = ($operation);
-            outcome
-        })
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) ($crate::__private::Result<_, _>) { ($operation) })
     };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);
         let mut memory = run.start();
         loop {
             $(let $attempt = run.attempt(&memory);)?
             let _again = memory.is_retry();
-            let outcome $(: $result)? = 'attempt: {
+            let outcome: $result = 'attempt: {
                 if let $crate::__private::Option::Some(refused) = run.refuse() {
                     break 'attempt $crate::__private::Result::Err(refused);
                 }
                 let attempt = async {
+                    // Never taken: it gives the block its type.
+                    if let $crate::__private::Option::Some(never) = $crate::__private::Option::None::<$result> {
+                        return never;
+                    }
                     $(if _again $before)?
                     $operation
                 };

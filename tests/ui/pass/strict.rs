@@ -73,11 +73,20 @@ pub async fn in_place(text: &str) -> Result<usize, ::std::io::Error> {
     Ok(length + again)
 }
 
+/// In place, with an operation that never comes back.
+///
+/// # Errors
+///
+/// Always.
+pub async fn diverging() -> Result<usize, ::std::io::Error> {
+    persevere::retry_async!(persevere::Policy::new(), { return Err(::std::io::ErrorKind::Other.into()) })
+}
+
 fn told(text: &str, _: persevere::Attempt) -> Result<usize, ::std::io::Error> {
     Ok(text.len())
 }
 
 fn main() {
-    drop((waiting("x"), in_place("x")));
+    drop((waiting("x"), in_place("x"), diverging()));
     let _ = blocking("abc", persevere::Report::new());
 }
