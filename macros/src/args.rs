@@ -322,7 +322,7 @@ impl Before {
         }
         let event = tokens.until(|here| here.peek_punct(0, '|'));
         let mut inside = tokens.skip('|').then_some(tokens)?;
-        if event.is_empty() || inside.peek_punct(0, '-') {
+        if event.is_empty() || inside.is_empty() || inside.peek_punct(0, '-') {
             return None;
         }
         let whole = inside.clone().rest();
