@@ -36,7 +36,7 @@ macro_rules! __retry {
         $crate::__retry!(@emit $policy $before ($($attempt)?) (-> $result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::__retry!(@emit $policy $before ($($attempt)?) () { $operation })
+        $crate::__retry!(@emit $policy $before ($($attempt)?) () { ($operation) })
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
         $crate::__private::drive($policy).block(|_run, _memory| $(-> $result)? {
@@ -50,6 +50,9 @@ macro_rules! __retry {
     };
     ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) ($before) (), $($operation)+)
+    };
+    ($policy:expr, before_retry = $($wrong:tt)*) => {
+        ::core::compile_error!("`before_retry` takes a block here, with the operation behind it: `before_retry = { .. }, ..`")
     };
     ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::__retry!(@loop ($policy) () ($attempt), $($operation)+)
@@ -106,22 +109,26 @@ macro_rules! __retry {
 #[macro_export]
 macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) (: $result) $operation)
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) ($result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
-        $crate::retry_async!(@emit $policy $before ($($attempt)?) () { $operation })
+        $crate::retry_async!(@emit $policy $before ($($attempt)?) ($crate::__private::Result<_, _>) { ($operation) })
     };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(: $result:ty)?) $operation:block) => {{
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);
         let mut memory = run.start();
         loop {
             $(let $attempt = run.attempt(&memory);)?
             let _again = memory.is_retry();
-            let outcome $(: $result)? = 'attempt: {
+            let outcome: $result = 'attempt: {
                 if let $crate::__private::Option::Some(refused) = run.refuse() {
                     break 'attempt $crate::__private::Result::Err(refused);
                 }
                 let attempt = async {
+                    // Never taken: it gives the block its type.
+                    if let $crate::__private::Option::Some(never) = $crate::__private::Option::None::<$result> {
+                        return never;
+                    }
                     $(if _again $before)?
                     $operation
                 };
@@ -143,6 +150,9 @@ macro_rules! retry_async {
     };
     ($policy:expr, before_retry = $before:block, $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) ($before) (), $($operation)+)
+    };
+    ($policy:expr, before_retry = $($wrong:tt)*) => {
+        ::core::compile_error!("`before_retry` takes a block here, with the operation behind it: `before_retry = { .. }, ..`")
     };
     ($policy:expr, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) () ($attempt), $($operation)+)

@@ -250,6 +250,9 @@ impl Args {
                 Value::Word(name) => self.attempt = Some(name),
                 _ => return Err(kind.refuse(key, value)),
             },
+            Kind::Crate if matches!(Value::read(value), Value::Number { .. } | Value::Bool(_) | Value::Wrong) => {
+                return Err(kind.refuse(key, value));
+            }
             Kind::Clone | Kind::Crate => {}
         }
         Ok(())
@@ -319,7 +322,7 @@ impl Before {
         }
         let event = tokens.until(|here| here.peek_punct(0, '|'));
         let mut inside = tokens.skip('|').then_some(tokens)?;
-        if event.is_empty() || inside.peek_punct(0, '-') {
+        if event.is_empty() || inside.is_empty() || inside.peek_punct(0, '-') {
             return None;
         }
         let whole = inside.clone().rest();

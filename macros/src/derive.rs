@@ -1,10 +1,10 @@
 //! `#[derive(Retryable)]`.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::error::{Error, Result};
-use crate::tokens::{Tokens, idents};
+use crate::tokens::{Tokens, idents, located, unwrapped};
 
 /// The faults, with the variant of `Fault` that each word means.
 const FAULTS: &[(&str, &str)] = &[
@@ -235,10 +235,12 @@ impl Variant {
                     ));
                 }
             };
-            if input.is_generic(&field.ty) {
+            // A bound on the type itself would need what it is there to prove.
+            if input.is_generic(&field.ty) && !idents(field.ty.clone()).contains(&input.name) {
                 bounds.push(field.ty.clone());
             }
             let (field, span) = (bind(field), decision.span());
+            let private = located(private.clone(), span);
             quote_spanned!(span=> #private::Retryable::verdict(#field))
         } else if decision == "permanent" {
             quote!(#private::Verdict::permanent())
@@ -283,11 +285,15 @@ impl Variant {
 }
 
 impl Field {
-    /// The name that it is bound to.
+    /// The name that it is bound to; for one that has none, messages about it stand at its type.
     fn local(&self) -> Ident {
         match &self.member {
             TokenTree::Ident(name) => name.clone(),
-            index => format_ident!("field{}", index.to_string()),
+            index => {
+                let ty = self.ty.clone().into_iter().next();
+                let span = ty.map_or_else(Span::call_site, |ty| Span::call_site().located_at(ty.span()));
+                Ident::new(&format!("field{index}"), span)
+            }
         }
     }
 }
@@ -327,7 +333,7 @@ impl Marks {
     fn parse(attributes: Vec<Group>, container: bool) -> Result<Self> {
         let mut marks = Self::default();
         for attribute in attributes {
-            let mut tokens = Tokens::new(attribute.stream());
+            let mut tokens = Tokens::new(unwrapped(attribute.stream()));
             if !tokens.peek_ident("retry") {
                 continue;
             }
@@ -340,7 +346,7 @@ impl Marks {
                 let Some(word) = list.ident() else {
                     return Err(Error::new_spanned(at, "expected a word, such as `transient` or `permanent`"));
                 };
-                let value = list.skip('=').then(|| list.expression()).filter(|value| !value.is_empty());
+                let value = list.skip('=').then(|| unwrapped(list.expression())).filter(|value| !value.is_empty());
                 marks.add(word, value, container)?;
                 if !list.skip(',') {
                     if let Some(next) = list.peek() {
@@ -372,6 +378,9 @@ impl Marks {
                 None => Ok(()),
             },
             ("crate", Some(path)) if container => {
+                if let Some(TokenTree::Literal(literal)) = path.clone().into_iter().next() {
+                    return Err(Error::new_spanned(literal, "`crate` takes a path, as in `crate = other_name`"));
+                }
                 self.krate = Some(path);
                 Ok(())
             }
@@ -406,5 +415,5 @@ impl Marks {
 
 /// Unreachable: the compiler hands a derive nothing but an item that it has parsed.
 fn unreadable() -> Error {
-    Error::new(proc_macro2::Span::call_site(), "`Retryable` can be derived for an enum or a struct")
+    Error::new(Span::call_site(), "`Retryable` can be derived for an enum or a struct")
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use crate::args::{Args, Before, Call};
 use crate::item::{Item, Shape};
-use crate::tokens::braced;
+use crate::tokens::{braced, braced_at, located};
 
 /// Quotes at `mixed_site`, where no local meets a name of the user's.
 macro_rules! quoted {
@@ -27,7 +27,7 @@ pub(crate) fn function(item: &Item, args: &Args) -> TokenStream {
 }
 
 fn run(item: &Item, args: &Args) -> TokenStream {
-    let Item { shape, result, body, .. } = item;
+    let Item { shape, result, body, place, .. } = item;
     let krate = &args.krate;
     let private = quoted!(#krate::__private);
     let (policy, made) = policy(args, &private);
@@ -35,7 +35,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     let (asked, before) = before(args.before.as_ref(), &private);
     if let Shape::Blocking = shape {
         let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt_blocking(memory);));
-        let operation = braced(quoted!(#attempt #asked #clones #before #body));
+        let operation = braced_at(quoted!(#attempt #asked #clones #before #body), *place);
         return quoted! {
             let of = #private::of::<#result>();
             #policy
@@ -43,12 +43,13 @@ fn run(item: &Item, args: &Args) -> TokenStream {
         };
     }
     // The `return` is never taken: it gives the block its type.
-    let operation = braced(quoted! {
+    let operation = quoted! {
         if let #private::Option::Some(never) = of.never() {
             return never;
         }
         #before #body
-    });
+    };
+    let operation = braced_at(operation, *place);
     let operation = quoted!(run.guard_future(memory, async #operation).await);
     let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(memory);));
     // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
@@ -98,12 +99,15 @@ fn before(hook: Option<&Before>, private: &TokenStream) -> (TokenStream, TokenSt
 
 /// Statements for one attempt's own argument.
 fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
-    if item.arguments.iter().any(|argument| argument.name == *name && argument.mutable) {
+    let at = name.span();
+    let (word, clone, borrow) = if item.arguments.iter().any(|argument| argument.name == *name && argument.mutable) {
         // By `&mut`, lest the argument's own `mut` be called unused.
-        quoted!(let mut #name = #private::clone_mut(&mut #name);)
+        (quoted!(let mut), quoted!(#private::clone_mut), quote_spanned!(at=> &mut #name))
     } else {
-        quoted!(let #name = #private::Clone::clone(&#name);)
-    }
+        (quoted!(let), quoted!(#private::Clone::clone), quote_spanned!(at=> &#name))
+    };
+    let clone = located(clone, at);
+    quoted!(#word #name = #clone(#borrow);)
 }
 
 /// What makes the run, and a statement before it: literals are checked in a `const`, and the run borrows that.

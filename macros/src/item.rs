@@ -16,6 +16,8 @@ pub(crate) struct Item {
     pub(crate) arguments: Vec<Argument>,
     /// What an attempt executes.
     pub(crate) body: TokenStream,
+    /// Where its braces stand.
+    pub(crate) place: Span,
 }
 
 /// How the function becomes a loop.
@@ -85,10 +87,11 @@ impl Item {
             return Err(Error::new_spanned(result, message));
         }
         // Inner attributes can't stand in the attempt; outside they mean the same.
+        let place = body.span();
         let mut body = Tokens::new(body.stream());
         let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
         let head = outer.chain([head.into_iter().collect()]).collect();
-        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest() };
+        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest(), place };
         if asynchronous {
             Ok(Self { shape: Shape::Async, ..item })
         } else if is_future(&item.result) {
@@ -107,7 +110,7 @@ impl Item {
         tokens.next();
         tokens.next();
         let end = |here: &Tokens| here.peek_ident("where") || here.is_last() || here.peek_punct(0, ';');
-        Some(tokens.until(end)).filter(|result| !result.is_empty())
+        Some(unwrapped(tokens.until(end))).filter(|result| !result.is_empty())
     }
 
     /// The loop goes into the future that the function returns.
@@ -141,16 +144,20 @@ impl Item {
     }
 
     /// The statements that `#[async_trait]` puts first: a `return` that is never taken, then `let x = x;` for each
-    /// argument.
+    /// argument, or `let (a, b) = { let x = x; x };`.
     fn prologue(&mut self, block: &mut Tokens) -> TokenStream {
         let mut prologue = TokenStream::new();
-        if !block.peek_ident("if") {
+        let mut ahead = block.clone();
+        let condition = ahead.until(
+            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
+        );
+        // An `if` of the user's own is the attempt's.
+        if !block.peek_ident("if") || !idents(condition.clone()).iter().any(|name| name == "__ret") {
             return prologue;
         }
-        prologue.extend(block.until(
-            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
-        ));
-        prologue.extend(block.next());
+        prologue.extend(condition);
+        prologue.extend(ahead.next());
+        *block = ahead;
         loop {
             let mut ahead = block.clone();
             ahead.attributes(false);
@@ -159,7 +166,8 @@ impl Item {
             }
             let pattern = ahead.until(|here| here.peek_punct(0, '='));
             ahead.next();
-            if ahead.ident().is_none() || !ahead.skip(';') {
+            let moved = ahead.ident().is_some() || ahead.group(Delimiter::Brace).is_some_and(|block| is_move(&block));
+            if !moved || !ahead.skip(';') {
                 return prologue;
             }
             self.arguments.splice(0..0, names(Tokens::new(pattern)));
@@ -167,6 +175,12 @@ impl Item {
             prologue.extend(std::iter::from_fn(|| block.next()).take(length));
         }
     }
+}
+
+/// Whether the block is `{ let x = x; x }`.
+fn is_move(block: &Group) -> bool {
+    let words = idents(block.stream());
+    matches!(&*words, [word, name, from, last] if word == "let" && name == from && from == last)
 }
 
 /// The names that a parameter binds: all in its pattern, those of types in it too, which does no harm.
@@ -196,6 +210,7 @@ fn is_no_result(result: &TokenStream) -> bool {
     match tokens.peek() {
         Some(TokenTree::Group(group)) => group.delimiter() != Delimiter::None,
         Some(TokenTree::Punct(sign)) => matches!(sign.as_char(), '&' | '*' | '!'),
+        Some(TokenTree::Ident(word)) if word == "impl" || word == "dyn" => !is_future(result),
         _ => {
             let path = idents(tokens.until(|here| here.peek_punct(0, '<')));
             path.last().is_some_and(|name| OTHERS.iter().any(|other| name == other))
@@ -239,7 +254,7 @@ fn inferred(stream: TokenStream) -> TokenStream {
     while let Some(tree) = tokens.next() {
         result.extend([match tree {
             TokenTree::Ident(ident) if ident == "impl" => {
-                tokens.until(|here| here.peek_punct(0, '>') || here.peek_punct(0, ','));
+                tokens.until(|here| ['>', ',', ';'].iter().any(|&sign| here.peek_punct(0, sign)));
                 Ident::new("_", ident.span()).into()
             }
             TokenTree::Group(group) => {

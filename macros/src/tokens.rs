@@ -218,10 +218,24 @@ pub(crate) fn idents(stream: TokenStream) -> Vec<Ident> {
     found
 }
 
+/// The tokens, for messages at this place.
+pub(crate) fn located(stream: TokenStream, at: Span) -> TokenStream {
+    let located = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(at));
+        tree
+    };
+    stream.into_iter().map(located).collect()
+}
+
 /// Tokens in a brace group of the macro's own span: in one of the user's span, lints look for what is superfluous.
 pub(crate) fn braced(content: impl ToTokens) -> TokenTree {
+    braced_at(content, Span::mixed_site())
+}
+
+/// The same, for messages at this place.
+pub(crate) fn braced_at(content: impl ToTokens, at: Span) -> TokenTree {
     let mut group = Group::new(Delimiter::Brace, content.into_token_stream());
-    group.set_span(Span::mixed_site());
+    group.set_span(Span::mixed_site().located_at(at));
     group.into()
 }
 

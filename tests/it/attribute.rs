@@ -203,6 +203,12 @@ mod shapes {
         Ok(items.as_ref().to_vec().into_iter())
     }
 
+    #[retry(backoff = 0)]
+    fn opaque_array(server: &Server) -> io::Result<[impl Display; 2]> {
+        server.call()?;
+        Ok([1, 2])
+    }
+
     #[retry(backoff = 0, when = |error| error.kind() == io::ErrorKind::TimedOut, when_ok = |_| false)]
     async fn opaque_async(server: &Server, items: &[u32]) -> Result<impl Iterator<Item = u32> + use<>, io::Error> {
         server.call_async().await?;
@@ -227,6 +233,7 @@ mod shapes {
         assert_eq!(block_on(elided(&Server::failing(1), ("x", 0))).unwrap(), "x");
         assert_eq!(borrowed(&Server::failing(1), &Wrapper { text: "abc", length: 0 }).unwrap().length, 3);
         assert_eq!(opaque(&Server::failing(1), &[1, 2]).unwrap().sum::<u32>(), 3);
+        assert_eq!(opaque_array(&Server::failing(1)).unwrap().map(|item| item.to_string()), ["1", "2"]);
         assert_eq!(block_on(opaque_async(&Server::failing(1), &[1, 2])).unwrap().sum::<u32>(), 6);
         assert_eq!(opaque_error(&Server::failing(1)).unwrap(), 2);
         assert_eq!(coerced(&Server::failing(1)).unwrap().to_string(), "2");
@@ -348,8 +355,14 @@ mod shapes {
     }
     written_by_a_macro!(generated(server: &Server) -> io::Result<u32> { server.call() }, 0, 1 + 1);
 
+    written_by_a_macro!(future(server: &Server) -> io::Result<impl Future<Output = u32> + use<>> {
+        let value = server.call()?;
+        Ok(async move { value })
+    }, 0, 2);
+
     #[test]
     fn other_macros() {
+        assert_eq!(block_on(future(&Server::failing(2)).unwrap()), 3);
         assert_eq!(inner_attributes(&Server::failing(1)).unwrap(), 2);
         assert_eq!(generated(&Server::failing(2)).unwrap(), 3);
         assert!(generated(&Server::failing(3)).is_err());
@@ -371,6 +384,8 @@ mod boxed {
         }
 
         async fn put(&mut self, key: String) -> io::Result<usize>;
+
+        async fn put_both(&mut self, both: (String, String)) -> io::Result<usize>;
     }
 
     struct Memory(Server, Vec<String>);
@@ -391,6 +406,13 @@ mod boxed {
             self.0.call_async().await?;
             Ok(self.1.len())
         }
+
+        #[retry(backoff = 0, clone(two))]
+        async fn put_both(&mut self, (one, two): (String, String)) -> io::Result<usize> {
+            self.1.push(two);
+            self.0.call_async().await?;
+            Ok(self.1.len() + one.len())
+        }
     }
 
     #[test]
@@ -401,6 +423,8 @@ mod boxed {
         store.0 = Server::failing(2);
         assert_eq!(block_on(store.put("k".to_owned())).unwrap(), 3);
         assert_eq!(store.1, ["k!", "k!", "k!"]);
+        store.0 = Server::failing(1);
+        assert_eq!(block_on(store.put_both(("four".to_owned(), "b".to_owned()))).unwrap(), 5 + 4);
     }
 
     #[retry(backoff = 0)]
@@ -429,9 +453,25 @@ mod boxed {
         Box::pin(async move { server.call_async().await })
     }
 
+    #[retry(backoff = 0)]
+    fn by_hand_with_an_if<'a>(
+        server: &'a Server,
+        start: u32,
+    ) -> Pin<Box<dyn Future<Output = io::Result<u32>> + Send + 'a>> {
+        Box::pin(async move {
+            if server.call().is_err() {
+                return Err(timed_out());
+            }
+            let mut end = start;
+            end += server.call_async().await?;
+            Ok(end)
+        })
+    }
+
     #[test]
     fn boxed_by_hand() {
         assert_eq!(block_on(by_hand(&Server::failing(2))).unwrap(), 3);
+        assert_eq!(block_on(by_hand_with_an_if(&Server::failing(2), 10)).unwrap(), 10 + 4);
     }
 }
 

@@ -214,3 +214,44 @@ fn structs() {
     assert_eq!(Named { wait: SECOND }.verdict(), Verdict::transient().fault(Fault::Status).after(SECOND));
     assert!(None::<Never>.as_ref().map(Retryable::verdict).is_none());
 }
+
+#[derive(Debug, Retryable)]
+enum Chain<T> {
+    #[retry(forward)]
+    End(T),
+    #[retry(forward)]
+    Link(Box<Chain<T>>),
+}
+
+#[test]
+fn a_generic_type_may_hold_itself() {
+    let chain = Chain::Link(Box::new(Chain::Link(Box::new(Chain::End(io::Error::from(io::ErrorKind::TimedOut))))));
+    assert_eq!(chain.verdict(), io::Error::from(io::ErrorKind::TimedOut).verdict());
+}
+
+macro_rules! written_by_a_macro {
+    ($name:ident, $(#[$decision:meta])* $variant:ident($ty:ty), $index:literal, $inner:ty) => {
+        #[derive(Debug, Retryable)]
+        enum $name {
+            $(#[$decision])*
+            $variant($ty),
+            #[retry(throttle, after = $index)]
+            Slow($inner),
+        }
+    };
+}
+written_by_a_macro!(
+    Written,
+    #[retry(permanent)]
+    #[allow(dead_code)]
+    Gone(u8),
+    0,
+    Duration
+);
+
+#[test]
+fn what_another_macro_wrote() {
+    let wait = Duration::from_secs(3);
+    assert_eq!(Written::Gone(1).verdict(), Verdict::permanent());
+    assert_eq!(Written::Slow(wait).verdict(), Verdict::transient().fault(Fault::Throttle).after(wait));
+}

@@ -615,6 +615,13 @@ fn a_question_mark_and_a_return_in_place_end_the_attempt_and_not_the_function() 
 }
 
 #[test]
+fn in_place_a_written_type_is_what_the_body_is_coerced_to() {
+    let blocking = retry_in_place!(PLAIN, -> Result<Box<dyn Fn() -> u32>, Failed> { Ok(Box::new(|| 1)) });
+    let later = block_on(async { retry_async!(PLAIN, -> Result<Box<dyn Fn() -> u32>, Failed> { Ok(Box::new(|| 2)) }) });
+    assert_eq!([blocking, later].map(|made| made.unwrap()()), [1, 2]);
+}
+
+#[test]
 fn in_place_the_operation_borrows_mutably_next_to_other_borrows() {
     let (mut log, name, mut operation) = (Vec::new(), String::from("name"), failing(1));
     let timer = VirtualTimer::new();

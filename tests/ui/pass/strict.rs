@@ -61,7 +61,32 @@ pub async fn waiting(text: &str) -> Result<impl Sized + use<>, ::std::io::Error>
     Ok(text.len())
 }
 
+/// In place, with braces round a single expression.
+///
+/// # Errors
+///
+/// Never.
+pub async fn in_place(text: &str) -> Result<usize, ::std::io::Error> {
+    let policy = persevere::Policy::new();
+    let length = persevere::prelude::retry!(&policy, |attempt| { told(text, attempt) })?;
+    let again = persevere::retry_async!(policy, |attempt| { ::std::future::ready(told(text, attempt)).await })?;
+    Ok(length + again)
+}
+
+/// In place, with an operation that never comes back.
+///
+/// # Errors
+///
+/// Always.
+pub async fn diverging() -> Result<usize, ::std::io::Error> {
+    persevere::retry_async!(persevere::Policy::new(), { return Err(::std::io::ErrorKind::Other.into()) })
+}
+
+fn told(text: &str, _: persevere::Attempt) -> Result<usize, ::std::io::Error> {
+    Ok(text.len())
+}
+
 fn main() {
-    drop(waiting("x"));
+    drop((waiting("x"), in_place("x"), diverging()));
     let _ = blocking("abc", persevere::Report::new());
 }
