@@ -95,3 +95,15 @@ pub type Session<C> = persevere::http::RetryClient<C>;
 /// The same for ureq.
 #[cfg(feature = "ureq")]
 pub type Agent = persevere::http::RetryAgent;
+
+/// hyper's errors are classified in the boxes of a stack, too, which needs no name of hyper's here.
+#[cfg(feature = "hyper")]
+pub fn boxed(error: Box<dyn std::error::Error + Send + Sync>) -> bool {
+    persevere::Retryable::verdict(&error).is_transient()
+}
+
+/// A layer for services.
+#[cfg(feature = "tower")]
+pub fn layer() -> persevere::tower::RetryLayer<persevere::Retry<persevere::Policy>> {
+    persevere::tower::RetryLayer::new(persevere::Policy::new())
+}
