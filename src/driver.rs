@@ -29,9 +29,6 @@ use crate::run::{self, Listed, Next, State, StopReason};
 use crate::timer::{BlockingTimer, Timer};
 
 /// A run, for the doors to drive: what it is made of.
-///
-/// Whatever an outlined function needs of it goes there by value: in an async door this stands in the caller's future,
-/// and a pointer into that would keep all of it in memory, the operation's own part included.
 pub struct Driver<P: Plan, C, K, O: Observer, B: Before, T> {
     pub(crate) retry: Retry<P, C, K, O, B, T>,
     note: B::Note,
@@ -50,7 +47,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> fmt::Debug for Driver<P, C, K, O,
 /// What a run remembers: nothing before its first failure, or before its start if it looks at the clock. So a first
 /// try that succeeds writes one word before the operation, and reads it behind.
 ///
-/// Beside the driver, not in it: a blocking door hands out a pointer to this, and all else stays in registers.
+/// Beside the driver, not in it: what is out of line gets a pointer to this, and all else stays in registers.
 #[derive(Debug)]
 pub struct Memory(Option<Going>);
 

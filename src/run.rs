@@ -121,8 +121,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// What a run remembers between attempts. Small and `Copy`: an async door hands it out and takes it back by value,
-/// since a pointer to it would keep the operation's whole future in memory.
+/// What a run remembers between attempts. Small, since each byte of it is a byte of every async door's future.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct State {
