@@ -1,6 +1,8 @@
 //! Plans: a policy, and what may stand around it.
 
 use core::borrow::Borrow;
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use crate::nanos;
@@ -244,6 +246,48 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     }
 
     #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+}
+
+/// A plan with the policy of one request in place of its own, and with the timing `T`.
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+#[derive(Debug)]
+pub(crate) struct ForRequest<P, T> {
+    plan: P,
+    policy: Policy,
+    timing: PhantomData<fn() -> T>,
+}
+
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+impl<P, T> ForRequest<P, T> {
+    pub(crate) const fn new(plan: P, policy: Policy) -> Self {
+        Self { plan, policy, timing: PhantomData }
+    }
+}
+
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
+    type Timing = T;
+    type Held = Policy;
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn within(&self) -> u64 {
+        self.policy.within
+    }
+
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
     fn limit(&self) -> u64 {
         self.plan.limit()
     }

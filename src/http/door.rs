@@ -1,47 +1,18 @@
 //! What the clients' doors share: the request's own policy, what is known of its fate, and when a response is accepted.
 
+use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
+use crate::before::BeforeBlocking;
 use crate::classify::{Accept, Classify};
-use crate::driver::Step;
-use crate::plan::{Plan, Whole};
+use crate::driver::{Driver, Step};
+use crate::observe::Observe;
+use crate::plan::{ForRequest, Plan, Whole};
 use crate::policy::Policy;
 use crate::retry::Retry;
 use crate::retryable::{Reached, Verdict};
-use crate::run::Listed;
-
-/// A plan with the policy of one request. Attempts are cut by the client's own timeout, which makes its own error.
-#[derive(Debug)]
-pub(super) struct ForRequest<P> {
-    plan: P,
-    policy: Policy,
-}
-
-impl<P: Plan> Plan for ForRequest<P> {
-    type Timing = Whole;
-    type Held = Policy;
-
-    fn policy(&self) -> Policy {
-        self.policy
-    }
-
-    fn within(&self) -> u64 {
-        self.policy.within
-    }
-
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    fn limit(&self) -> u64 {
-        self.plan.limit()
-    }
-}
+use crate::timer::BlockingTimer;
 
 /// What is known of an attempt beside its error.
 #[derive(Debug, Default)]
@@ -128,6 +99,23 @@ impl<K> Accept<Infallible> for Accepting<'_, K> {
     }
 }
 
+/// Ends the run of a request that could not be built, so that its report has the one failure.
+pub(super) fn unbuilt_blocking<P, C, K, O, B, T, G, E>(retry: Retry<P, C, K, O, B, T>, guards: G, error: E) -> E
+where
+    P: Plan,
+    C: Classify<E>,
+    O: Observe<E>,
+    B: BeforeBlocking,
+    T: BlockingTimer,
+    G: Observe<E>,
+{
+    let (policy, fate) = (*retry.plan.policy().borrow(), Fate::default());
+    fate.hopeless.store(true, Relaxed);
+    let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
+    let mut memory = driver.start_blocking();
+    last(driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)))
+}
+
 /// The error that ended a run with no hope of another attempt.
 pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
     match step {
@@ -144,10 +132,11 @@ pub(super) fn prepare<P, C, K, O, B, T, G>(
     guards: G,
     policy: Policy,
     fate: &Fate,
-) -> Retry<ForRequest<P>, Knowing<'_, C>, Accepting<'_, K>, (G, O), B, T> {
+) -> Retry<ForRequest<P, Whole>, Knowing<'_, C>, Accepting<'_, K>, (G, O), B, T> {
     let Retry { plan, classify, accept, observe, before, timer } = retry;
     Retry {
-        plan: ForRequest { plan, policy },
+        // Attempts are cut by the client's own timeout, which makes its own error.
+        plan: ForRequest::new(plan, policy),
         classify: Knowing { classify, fate },
         accept: Accepting { accept, fate },
         observe: (guards, observe),

@@ -13,7 +13,7 @@ use ::http::{Method, StatusCode};
 use ::reqwest::{Error, ResponseBuilderExt as _, Url, blocking, redirect};
 use hyper::body::Bytes;
 
-use super::door::{Answer, Fate, Sent, guarded, last, prepare};
+use super::door::{Answer, Fate, Sent, guarded, last, prepare, unbuilt_blocking};
 use super::hops::{Hops, counting};
 use super::session::{Mounts, Rules, Session};
 use super::template::{Template, again, drain, shorten};
@@ -376,13 +376,7 @@ where
         let fate = Fate::default();
         let mut built = match built {
             Ok(built) => built,
-            Err(error) => {
-                let policy = *retry.plan.policy().borrow();
-                fate.hopeless.store(true, Relaxed);
-                let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
-                let mut memory = driver.start_blocking();
-                return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, _>(error))));
-            }
+            Err(error) => return Err(unbuilt_blocking(retry, guards, error)),
         };
         let (policy, rules, counted) =
             rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());

@@ -13,7 +13,7 @@ use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Sent, guarded, last, prepare};
+use super::door::{Answer, DRAINED, Fate, Sent, guarded, prepare, unbuilt_blocking};
 use super::session::{Mounts, Rules, Session};
 use super::{HttpPolicy, Statuses};
 use crate::before::BeforeBlocking;
@@ -276,13 +276,7 @@ where
         let fate = Fate::default();
         let mut built = match builder.body(()) {
             Ok(built) => built,
-            Err(error) => {
-                let policy = *retry.plan.policy().borrow();
-                fate.hopeless.store(true, Relaxed);
-                let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
-                let mut memory = driver.start_blocking();
-                return Err(last(driver.settle_blocking(&mut memory, Err::<Infallible, Error>(error.into()))));
-            }
+            Err(error) => return Err(unbuilt_blocking(retry, guards, Error::from(error))),
         };
         let url = built.uri().to_string();
         let (policy, rules, _) = rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), &url);

@@ -1,5 +1,6 @@
 //! One call: a state machine over the driver.
 
+use core::borrow::Borrow;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -8,13 +9,13 @@ use core::task::{Context, Poll, ready};
 use ::tower::Service;
 use pin_project_lite::pin_project;
 
-use super::rules::{Again, Bound, Fate, Judge, Knowing, Rules, Sent};
+use super::rules::{Again, Fate, Judge, Knowing, Rules, Sent};
 use crate::before::{Before, BeforeAsync};
 use crate::bound::Guard;
 use crate::classify::{Accept, Classify};
 use crate::driver::{Driver, Memory, Step};
 use crate::observe::{Observer, Refuse};
-use crate::plan::Plan;
+use crate::plan::{ForRequest, Plan};
 use crate::retry::Retry;
 use crate::timer::{Timer, Yield};
 
@@ -36,7 +37,7 @@ pin_project! {
         B: Before,
         T: Timer,
     {
-        driver: Driver<Bound<P>, Knowing<C, ()>, Knowing<K, U>, O, B, T>,
+        driver: Driver<ForRequest<P, P::Timing>, Knowing<C, ()>, Knowing<K, U>, O, B, T>,
         // None until the first poll: the run starts there.
         memory: Option<Memory>,
         service: S,
@@ -87,8 +88,9 @@ where
     {
         let Retry { plan, classify, accept, observe, before, timer } = retry;
         let fate = Fate { redirects: U::REDIRECTS, ..Fate::default() };
+        let policy = rules.policy(*plan.policy().borrow(), &request);
         let mut driver = Driver::new(Retry {
-            plan: Bound::new(plan, &rules, &request),
+            plan: ForRequest::new(plan, policy),
             classify: Knowing { what: classify, rules: (), fate },
             accept: Knowing { what: accept, rules, fate },
             observe,

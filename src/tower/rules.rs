@@ -1,13 +1,10 @@
 //! What a layer asks of requests and responses: the request's own policy, a copy of it, whether the response will do.
 
-use core::borrow::Borrow;
 use core::fmt;
 
 use crate::classify::{Accept, Classify};
-use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::retryable::{Reached, Verdict};
-use crate::run::Listed;
 
 /// What holds for a request, beside the layer's own policy.
 #[doc(hidden)]
@@ -95,44 +92,6 @@ impl<F> fmt::Debug for CloneRequest<F> {
 impl<Req, F: FnMut(&Req) -> Option<Req>> Again<Req> for CloneRequest<F> {
     fn again(&mut self, request: &Req) -> Option<Req> {
         (self.0)(request)
-    }
-}
-
-/// A plan with the policy of one request.
-pub(super) struct Bound<P> {
-    pub(super) plan: P,
-    pub(super) policy: Policy,
-}
-
-impl<P: Plan> Bound<P> {
-    pub(super) fn new<Req>(plan: P, rules: &impl Rules<Req>, request: &Req) -> Self {
-        let policy = rules.policy(*plan.policy().borrow(), request);
-        Self { plan, policy }
-    }
-}
-
-impl<P: Plan> Plan for Bound<P> {
-    type Timing = P::Timing;
-    type Held = Policy;
-
-    fn policy(&self) -> Policy {
-        self.policy
-    }
-
-    fn within(&self) -> u64 {
-        self.policy.within
-    }
-
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    fn limit(&self) -> u64 {
-        self.plan.limit()
     }
 }
 
