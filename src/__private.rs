@@ -2,6 +2,7 @@
 
 pub use core::clone::Clone;
 pub use core::option::Option;
+pub use core::pin::pin;
 pub use core::result::Result;
 pub use core::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::plan::Plan;
 pub use crate::policy::{Hints, Policy};
 pub use crate::retry::IntoRetry;
 pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
-pub use crate::timer::Yield;
+pub use crate::timer::rest;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -145,11 +146,17 @@ impl<V, E> Of<V, E> {
         run.block(attempt)
     }
 
-    /// What an async attempt never returns, to give its block the type.
+    /// As the function [`never`], for a type without a name.
     #[inline(always)]
     pub const fn never(&self) -> Option<Result<V, E>> {
         None
     }
+}
+
+/// What an async attempt never returns, to give its block the type.
+#[inline(always)]
+pub const fn never<R: Outcome>() -> Option<Result<R::Ok, R::Err>> {
+    None
 }
 
 /// Clones an argument that is declared `mut`, by way of its being so.

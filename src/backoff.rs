@@ -31,7 +31,9 @@ use crate::nanos;
 pub struct Backoff {
     pub(crate) rule: Rule,
     pub(crate) seed: Option<u64>,
-    failures: u32,
+    failures: u64,
+    /// The last wait before jitter, where the next one is twice that; 0 where it has to be computed.
+    grown: u64,
     previous: Coarse,
 }
 
@@ -69,7 +71,7 @@ impl Backoff {
     }
 
     const fn from_rule(rule: Rule) -> Self {
-        Self { rule, seed: None, failures: 0, previous: Coarse(0) }
+        Self { rule, seed: None, failures: 0, grown: 0, previous: Coarse(0) }
     }
 
     /// Sets what an exponential backoff multiplies each wait by; 2 unless set.
@@ -87,6 +89,7 @@ impl Backoff {
     #[inline]
     pub const fn max(mut self, max: Duration) -> Self {
         self.rule.max = nanos::from(max);
+        self.grown = 0;
         self
     }
 
@@ -117,19 +120,33 @@ impl Backoff {
     }
 }
 
+impl Backoff {
+    /// The wait after this many failures, however it grows and wherever its jitter comes from.
+    #[inline(never)]
+    fn computed(&mut self) -> Duration {
+        let Self { rule, seed, failures, grown, previous } = self;
+        let n = u32::try_from(*failures).unwrap_or(u32::MAX);
+        *grown = if rule.growth == Growth::Doubling { rule.doubled(n) } else { 0 };
+        let wait = rule.wait::<false>(n, false, previous, || jitter::drawn(*seed, n));
+        nanos::duration(wait)
+    }
+}
+
 impl Iterator for Backoff {
     type Item = Duration;
 
     #[inline]
     fn next(&mut self) -> Option<Duration> {
-        let Self { rule, seed, failures, previous } = self;
-        *failures = failures.saturating_add(1);
-        let drawn = rule.is_jittered() && (seed.is_some() || !jitter::is_ready());
-        let wait = if rule.growth == Growth::Doubling && !drawn {
-            let random = if rule.is_jittered() { jitter::next() } else { 0 };
-            rule.wait::<true>(*failures, previous, random)
-        } else {
-            rule.any_wait(*failures, previous, *seed)
+        let Self { rule, seed, failures, grown, .. } = self;
+        *failures = failures.wrapping_add(1);
+        if *grown == 0 || rule.growth != Growth::Doubling {
+            return Some(self.computed());
+        }
+        *grown = if *grown > rule.max / 2 { rule.max } else { *grown * 2 };
+        let wait = match rule.kind {
+            Kind::None => *grown,
+            Kind::Full if seed.is_none() && jitter::is_ready() => jitter::within(*grown, jitter::next()),
+            _ => return Some(self.computed()),
         };
         Some(nanos::duration(wait))
     }
@@ -215,39 +232,43 @@ impl Rule {
         !matches!(self.kind, Kind::None)
     }
 
-    /// Wait `n`, however it grows and wherever its jitter comes from.
-    #[inline(never)]
-    fn any_wait(&self, n: u32, previous: &mut Coarse, seed: Option<u64>) -> u64 {
-        let random = if self.is_jittered() { jitter::drawn(seed, n) } else { 0 };
-        self.wait::<false>(n, previous, random)
+    /// Whether it doubles, with full jitter that can be drawn at once, or with none.
+    #[inline(always)]
+    pub(crate) fn is_usual(&self) -> bool {
+        if self.growth != Growth::Doubling {
+            return false;
+        }
+        match self.kind {
+            Kind::None => true,
+            Kind::Full => jitter::is_ready(),
+            _ => false,
+        }
     }
 
     /// Wait `n` before jitter: grown, then capped.
     pub(crate) fn grown(&self, n: u32) -> u64 {
-        if n <= 1 && self.immediate_first {
-            return 0;
-        }
-        let exponent = n.saturating_sub(1);
+        if n <= 1 && self.immediate_first { 0 } else { self.capped(n) }
+    }
+
+    /// As `grown`, but for an immediate first one.
+    fn capped(&self, n: u32) -> u64 {
         let grown = match self.growth {
             Growth::Doubling => return self.doubled(n),
             Growth::Constant => self.base,
             Growth::Linear => self.base.saturating_mul(u64::from(n)),
             Growth::Fibonacci => self.base.saturating_mul(fibonacci(n)),
             Growth::Exponential if self.base == 0 || self.factor.is_nan() => self.base,
-            Growth::Exponential => self.by_factor(exponent),
+            Growth::Exponential => self.by_factor(n.saturating_sub(1)),
         };
         grown.min(self.max)
     }
 
-    /// As `grown`, where the factor is 2.
+    /// As `capped`, where the factor is 2.
     #[inline(always)]
     fn doubled(&self, n: u32) -> u64 {
-        if n <= 1 && self.immediate_first {
-            return 0;
-        }
-        let exponent = n.saturating_sub(1);
-        match self.base.checked_shl(exponent) {
-            Some(grown) if grown >> exponent == self.base => grown.min(self.max),
+        match n.saturating_sub(1) {
+            // Above the cap if the base is above the cap shifted back: nothing can overflow.
+            exponent @ 0..64 if self.max >> exponent >= self.base => self.base << exponent,
             _ if self.base == 0 => 0,
             _ => self.max,
         }
@@ -265,32 +286,41 @@ impl Rule {
         if decimal as f32 == self.factor { decimal } else { kept }
     }
 
-    /// Wait `n`, jitter included. `DOUBLING` takes for granted that this is how it grows.
+    /// Wait `n`, jitter included. `USUAL` takes [`Rule::is_usual`] for granted.
+    ///
+    /// After a throttle fault the first wait is never the immediate one: it is drawn from `[base/2, base]`.
     #[inline(always)]
-    pub(crate) fn wait<const DOUBLING: bool>(&self, n: u32, previous: &mut Coarse, random: u64) -> u64 {
-        let grown = if DOUBLING { self.doubled(n) } else { self.grown(n) };
-        if self.kind == Kind::Full {
-            return jitter::within(grown, random);
+    pub(crate) fn wait<const USUAL: bool>(
+        &self,
+        n: u32,
+        throttled: bool,
+        previous: &mut Coarse,
+        random: impl FnOnce() -> u64,
+    ) -> u64 {
+        if n <= 1 {
+            if throttled {
+                let base = self.base.min(self.max);
+                return if self.is_jittered() { base - base / 2 + jitter::within(base / 2, random()) } else { base };
+            }
+            if self.immediate_first {
+                return 0;
+            }
         }
+        let grown = if USUAL { self.doubled(n) } else { self.capped(n) };
         match self.kind {
-            Kind::None | Kind::Full => grown,
+            Kind::None => grown,
             _ if grown == 0 => 0,
-            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random),
-            Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random),
+            _ if USUAL || self.kind == Kind::Full => jitter::within(grown, random()),
+            Kind::Full | Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
+            Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random()),
             Kind::Decorrelated => {
                 let low = self.base.min(self.max);
                 let high = previous.nanos().max(low).saturating_mul(3).min(self.max);
-                let wait = low + jitter::within(high - low, random);
+                let wait = low + jitter::within(high - low, random());
                 *previous = Coarse::new(wait);
                 wait
             }
         }
-    }
-
-    /// The first wait after a throttle fault, which never gets the immediate retry: drawn from `[base/2, base]`.
-    pub(crate) fn throttled(&self, random: u64) -> u64 {
-        let base = self.base.min(self.max);
-        if self.is_jittered() { base - base / 2 + jitter::within(base / 2, random) } else { base }
     }
 }
 
@@ -346,7 +376,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    fn seconds(backoff: Backoff, count: usize) -> Vec<f64> {
+    fn seconds(backoff: impl Iterator<Item = Duration>, count: usize) -> Vec<f64> {
         backoff.take(count).map(|wait| wait.as_secs_f64()).collect()
     }
 
@@ -357,6 +387,19 @@ mod tests {
         assert_eq!(seconds(Backoff::new(Duration::from_millis(100)), 4), [0.0, 0.2, 0.4, 0.8]);
         let plain = Backoff::new(Duration::from_millis(300)).immediate_first(false);
         assert_eq!(seconds(plain, 4), [0.3, 0.6, 1.2, 2.4]);
+    }
+
+    #[test]
+    fn a_setting_that_changes_on_the_way_holds_from_there() {
+        let mut waits = Backoff::new(Duration::from_secs(1)).max(Duration::from_secs(2));
+        assert_eq!(seconds(waits.by_ref(), 4), [0.0, 2.0, 2.0, 2.0]);
+        waits = waits.max(Duration::from_secs(60));
+        assert_eq!(seconds(waits.by_ref(), 3), [16.0, 32.0, 60.0]);
+        waits = waits.max(Duration::from_secs(10));
+        assert_eq!(seconds(waits.by_ref(), 2), [10.0, 10.0]);
+        waits = waits.factor(1.0).max(Duration::MAX);
+        assert_eq!(seconds(waits.by_ref(), 2), [1.0, 1.0]);
+        assert_eq!(seconds(waits.factor(2.0), 2), [2048.0, 4096.0]);
     }
 
     #[test]
@@ -380,7 +423,7 @@ mod tests {
         let cap = Duration::from_secs(120);
         for factor in [1.5, 2.0, 1e9, f64::INFINITY] {
             let mut far = Backoff::new(Duration::from_millis(1)).factor(factor);
-            far.failures = u32::MAX - 2;
+            far.failures = u64::from(u32::MAX) - 2;
             assert_eq!(far.by_ref().take(5).collect::<Vec<_>>(), [cap; 5], "factor {factor}");
         }
         assert_eq!(Backoff::new(Duration::MAX).max(Duration::MAX).nth(99), Some(Duration::MAX));

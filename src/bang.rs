@@ -136,13 +136,10 @@ macro_rules! retry_async {
             };
             let wait = match run.settle(&mut memory, outcome) {
                 $crate::__private::Step::Done(outcome) => break outcome,
-                $crate::__private::Step::Again => $crate::__private::Option::None,
-                $crate::__private::Step::Wait(wait) => $crate::__private::Option::Some(wait),
+                $crate::__private::Step::Wait(wait) => wait,
             };
-            match wait {
-                $crate::__private::Option::None => $crate::__private::Yield::default().await,
-                $crate::__private::Option::Some(wait) => run.sleep(wait).await,
-            }
+            let sleep = $crate::__private::pin!(run.sleep(wait));
+            $crate::__private::rest(sleep).await;
         }
     }};
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {

@@ -67,14 +67,6 @@ impl Memory {
         self.0.as_ref().map_or(State::new(), |going| going.state)
     }
 
-    /// Tells that there will be a retry.
-    #[inline(always)]
-    fn retried(&mut self, verdict: &Verdict, wait: u64, now: u64) {
-        if let Some(Going { state, events }) = &mut self.0 {
-            events.retried(verdict, state.attempt(), wait, now);
-        }
-    }
-
     /// Whether the attempt that is due is not the first.
     #[inline(always)]
     pub fn is_retry(&self) -> bool {
@@ -87,10 +79,8 @@ impl Memory {
 pub enum Step<V, E> {
     /// Returns this.
     Done(Result<V, E>),
-    /// Begins the next attempt without a wait.
-    Again,
-    /// Begins the next attempt after this wait.
-    Wait(Duration),
+    /// Begins the next attempt after this wait, in nanoseconds; it may be zero.
+    Wait(u64),
 }
 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
@@ -155,8 +145,10 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let (verdict, error) = match &outcome {
             Ok(value) => match self.retry.accept.verdict(value) {
                 None => {
-                    if !O::IDLE || memory.0.is_some() {
+                    if O::CLOCK || (Events::ON || !O::IDLE) && memory.0.is_some() {
                         self.succeeded(memory, now);
+                    } else {
+                        self.succeeded_at_once();
                     }
                     return Step::Done(outcome);
                 }
@@ -171,24 +163,19 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let (held, seed) = (plan.policy(), plan.seed());
         let policy = held.borrow();
         if O::IDLE {
-            let wait = if P::PLAIN {
-                unobserved(policy, memory, &verdict, now)
-            } else {
-                unusual(policy, memory, &verdict, now, seed, listed)
+            let wait = match plan.plain() {
+                Some(policy) => unobserved(policy, memory, now, &verdict),
+                None => unusual(policy, memory, now, &verdict, &Asked { seed, listed }),
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
-            if Events::ON {
-                memory.retried(&verdict, wait, now);
-            }
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
-            let wait = shortened(wait);
-            return if wait == 0 { Step::Again } else { Step::Wait(nanos::duration(wait)) };
+            return Step::Wait(shortened(wait));
         }
         let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
         let attempt = state.attempt();
         let nested = <O::Around as Around>::Mark::into(self.mark).0;
         observe.answered(verdict.transient, now);
-        let decided = run::decide::<false>(policy, &mut state, &verdict, now, |n| jitter::drawn(seed, n), listed)
+        let decided = decided(policy, &mut state, now, &verdict, &Asked { seed, listed })
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
         let failure = Failed { attempt, verdict, next, now, nested, error };
@@ -204,8 +191,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             Next::Wait(wait) => {
                 memory.0 = Some(Going { state, events });
                 self.note = B::note(|| Event::new(attempt, wait, verdict, None));
-                let wait = nanos::duration(shortened(nanos::from(wait)));
-                if wait.is_zero() { Step::Again } else { Step::Wait(wait) }
+                Step::Wait(shortened(nanos::from(wait)))
             }
         }
     }
@@ -242,8 +228,16 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         Ok(())
     }
 
-    /// Tells the end of a run that succeeded, if it is one that somebody wants to be told of.
-    #[inline]
+    /// Tells the end of a run whose first attempt succeeded, and that nobody times.
+    #[inline(always)]
+    fn succeeded_at_once(&mut self) {
+        self.retry.observe.answered(false, 0);
+        self.retry.observe.ended(StopReason::Succeeded, 1, 0);
+    }
+
+    /// Tells the end of any run that succeeded.
+    #[cold]
+    #[inline(never)]
     fn succeeded(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
         let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
         let Retry { plan, observe, timer, .. } = &mut self.retry;
@@ -266,13 +260,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 /// none either.
 #[cold]
 #[inline(never)]
-fn unobserved(policy: &Policy, memory: &mut Memory, verdict: &Verdict, now: u64) -> Option<u64> {
-    if !run::is_usual(policy, verdict) || policy.rule.is_jittered() && !jitter::is_ready() {
-        return unusual(policy, memory, verdict, now, None, Listed::No);
+fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict) -> Option<u64> {
+    if !run::is_usual(policy, verdict) {
+        return unusual(policy, memory, now, verdict, &Asked { seed: None, listed: Listed::No });
     }
     let going = memory.0.get_or_insert(Going::FRESH);
     match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
-        Ok(wait) => Some(wait),
+        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now),
     }
 }
@@ -280,19 +274,25 @@ fn unobserved(policy: &Policy, memory: &mut Memory, verdict: &Verdict, now: u64)
 /// The same for any policy, with a seed and a list of waits.
 #[cold]
 #[inline(never)]
-fn unusual(
-    policy: &Policy,
-    memory: &mut Memory,
-    verdict: &Verdict,
-    now: u64,
-    seed: Option<u64>,
-    listed: Listed,
-) -> Option<u64> {
+fn unusual(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, asked: &Asked) -> Option<u64> {
     let going = memory.0.get_or_insert(Going::FRESH);
-    match run::decide::<false>(policy, &mut going.state, verdict, now, |n| jitter::drawn(seed, n), listed) {
-        Ok(wait) => Some(wait),
+    match decided(policy, &mut going.state, now, verdict, asked) {
+        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now),
     }
+}
+
+/// What a plan may have around its policy.
+struct Asked {
+    seed: Option<u64>,
+    listed: Listed,
+}
+
+/// The core, once for all but the usual runs.
+#[inline(never)]
+fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
+    let Asked { seed, listed } = *asked;
+    run::decide::<false>(policy, state, verdict, now, |n| jitter::drawn(seed, n), listed)
 }
 
 #[cold]
@@ -369,8 +369,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let outcome = self.make(&memory, &mut attempt);
         match &outcome {
             Ok(value) if !O::CLOCK && self.retry.accept.verdict(value).is_none() => {
-                self.retry.observe.answered(false, 0);
-                self.retry.observe.ended(StopReason::Succeeded, 1, 0);
+                self.succeeded_at_once();
                 outcome
             }
             _ => self.persist(memory, outcome, attempt),
@@ -395,8 +394,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         loop {
             match self.settle_blocking(&mut memory, outcome) {
                 Step::Done(outcome) => return outcome,
-                Step::Again => {}
-                Step::Wait(wait) => self.retry.timer.sleep(wait),
+                Step::Wait(0) => {}
+                Step::Wait(wait) => self.retry.timer.sleep(nanos::duration(wait)),
             }
             outcome = self.make(&memory, &mut attempt);
         }
@@ -438,13 +437,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 
     /// Waits, and calls the hook.
     #[inline(always)]
-    pub fn wait_blocking(&mut self, wait: Duration)
+    pub fn wait_blocking(&mut self, wait: u64)
     where
         B: BeforeBlocking,
         T: BlockingTimer,
     {
-        if !wait.is_zero() {
-            self.retry.timer.sleep(wait);
+        if wait != 0 {
+            self.retry.timer.sleep(nanos::duration(wait));
         }
         self.retry.before.call(self.note);
     }
@@ -481,13 +480,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.settled(memory, outcome, T::now)
     }
 
-    /// The timer's sleep.
-    #[inline]
-    pub fn sleep(&self, wait: Duration) -> T::Sleep
+    /// The timer's sleep, if there is a wait.
+    #[inline(always)]
+    pub fn sleep(&self, wait: u64) -> Option<T::Sleep>
     where
         T: Timer,
     {
-        self.retry.timer.sleep(wait)
+        (wait != 0).then(|| self.retry.timer.sleep(nanos::duration(wait)))
     }
 
     /// Lets the attempt that is due begin, or says in an error that it may not.

@@ -78,19 +78,28 @@ impl Events {
             trace::failed(&mut self.trace, failure, observe);
         }
         #[cfg(feature = "metrics")]
-        metrics::failed(failure.verdict.fault, failure.wait().is_some());
+        match failure.wait() {
+            Some(_) => {
+                metrics::retried(failure.verdict.fault, 0);
+            }
+            None => metrics::failed(failure.verdict.fault),
+        }
     }
 
-    /// Tells a failure after which the attempt with the number `due` will be made.
+    /// Tells a failure after which the attempt with the number `due` will be made, and gives the wait back: what is
+    /// called last costs its caller no frame.
     #[inline(always)]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
-    pub(crate) fn retried(&mut self, verdict: &Verdict, due: u32, wait: u64, now: u64) {
+    #[allow(clippy::unnecessary_wraps)] // It is what the caller returns.
+    pub(crate) fn retried(&mut self, verdict: &Verdict, due: u32, wait: u64, now: u64) -> Option<u64> {
         #[cfg(feature = "tracing")]
         if trace::enabled() {
             trace::retried(&mut self.trace, verdict, due, wait, now);
         }
         #[cfg(feature = "metrics")]
-        metrics::failed(verdict.fault, true);
+        return metrics::retried(verdict.fault, wait);
+        #[cfg(not(feature = "metrics"))]
+        Some(wait)
     }
 
     /// Tells the end. How long it took, in nanoseconds, is known only if the run looked at the clock.

@@ -1,6 +1,7 @@
 //! The async doors: an async loop over the driver.
 
 use core::future::Future;
+use core::pin::pin;
 
 use crate::before::BeforeAsync;
 use crate::bound::Guard;
@@ -10,8 +11,7 @@ use crate::event::Attempt;
 use crate::observe::Refuse;
 use crate::plan::Plan;
 use crate::retry::{IntoRetry, Retry};
-
-use crate::timer::{Timer, Yield};
+use crate::timer::{Timer, rest};
 #[cfg(feature = "tokio")]
 use crate::{Policy, Retryable, Timed, TimedOut};
 
@@ -107,13 +107,10 @@ where
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Again => None,
-                    Step::Wait(wait) => Some(wait),
+                    Step::Wait(wait) => wait,
                 };
-                match wait {
-                    None => Yield::default().await,
-                    Some(wait) => driver.sleep(wait).await,
-                }
+                let sleep = pin!(driver.sleep(wait));
+                rest(sleep).await;
             }
         }
     }
@@ -151,13 +148,10 @@ where
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Again => None,
-                    Step::Wait(wait) => Some(wait),
+                    Step::Wait(wait) => wait,
                 };
-                match wait {
-                    None => Yield::default().await,
-                    Some(wait) => driver.sleep(wait).await,
-                }
+                let sleep = pin!(driver.sleep(wait));
+                rest(sleep).await;
             }
         }
     }

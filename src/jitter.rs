@@ -1,5 +1,7 @@
 //! The random part of a wait, and where its randomness comes from.
 
+#[cfg(feature = "jitter")]
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
 /// Chooses how much of a wait is left to chance.
@@ -49,8 +51,10 @@ pub(crate) enum Kind {
 /// A value from `[0, bound]`, uniform to within 2^-64, by the high half of a product.
 #[inline(always)]
 pub(crate) const fn within(bound: u64, random: u64) -> u64 {
-    // random * (bound + 1), written so that the sum can't overflow.
-    ((random as u128 * bound as u128 + random as u128) >> 64) as u64
+    // The high half of random * (bound + 1), a sum that could overflow.
+    let product = random as u128 * bound as u128;
+    let (_, carry) = (product as u64).overflowing_add(random);
+    (product >> 64) as u64 + carry as u64
 }
 
 /// The finaliser of splitmix64 (Steele, Lea and Flood, 2014): spreads the bits of a counter over the word.
@@ -68,8 +72,8 @@ pub(crate) const fn seeded(seed: u64, n: u32) -> u64 {
     mix(seed.wrapping_add(STEP.wrapping_mul(n as u64)))
 }
 
-/// The draw that belongs to failure `n`: of the seed's stream, or of the thread's.
-#[inline]
+/// The draw that belongs to failure `n`: of the seed's stream, or of the process's.
+#[inline(never)]
 pub(crate) fn drawn(seed: Option<u64>, n: u32) -> u64 {
     if let Some(seed) = seed {
         return seeded(seed, n);
@@ -80,36 +84,33 @@ pub(crate) fn drawn(seed: Option<u64>, n: u32) -> u64 {
     next()
 }
 
-/// The process's stream: a seed from the system's entropy, and how many draws were made of it. One stream for all threads:
-/// a draw is one atomic addition, no two are the same, and nothing is set up for each thread.
+/// The process's stream: a counter that starts at a number from the system's entropy; 0 until then. One stream for all
+/// threads: a draw is one atomic addition, no two are the same, and nothing is set up for each thread.
 #[cfg(feature = "jitter")]
-static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-#[cfg(feature = "jitter")]
-static DRAWS: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+static STREAM: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether the stream has its seed.
+/// Whether the stream has begun.
 #[cfg(feature = "jitter")]
 #[inline(always)]
 pub(crate) fn is_ready() -> bool {
-    SEED.get().is_some()
+    STREAM.load(Ordering::Relaxed) != 0
 }
 
-/// Seeds the stream.
+/// Begins the stream.
 #[cfg(feature = "jitter")]
 #[cold]
 #[inline(never)]
 fn prepare() {
     use core::hash::{BuildHasher, Hasher};
-    SEED.get_or_init(|| std::hash::RandomState::new().build_hasher().finish() ^ of_the_browser());
+    let entropy = std::hash::RandomState::new().build_hasher().finish() ^ of_the_browser();
+    let _ = STREAM.compare_exchange(0, (entropy as usize).max(1), Ordering::Relaxed, Ordering::Relaxed);
 }
 
-/// One draw of the stream, which is ready. Not for secrets.
+/// One draw of the stream, which has begun. Not for secrets.
 #[cfg(feature = "jitter")]
 #[inline(always)]
 pub(crate) fn next() -> u64 {
-    let seed = SEED.get().map_or(0, |seed| *seed);
-    let n = DRAWS.fetch_add(1, core::sync::atomic::Ordering::Relaxed) as u64;
-    fold(seed.wrapping_add(STEP.wrapping_mul(n)))
+    fold(STREAM.fetch_add(STEP as usize, Ordering::Relaxed) as u64)
 }
 
 /// Spreads the bits of a counter by one wide product, folded, as wyrand does (Wang Yi, 2019): half the work of [`mix`].

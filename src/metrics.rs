@@ -25,13 +25,19 @@ keys!(GAVE_UP, "persevere.gave_up", "retry.stop_reason", [0, 1, 2, 3, 4, 5, 6, 7
 
 #[cold]
 #[inline(never)]
-pub(crate) fn failed(fault: Fault, retried: bool) {
+pub(crate) fn failed(fault: Fault) {
+    with_recorder(|recorder| recorder.register_counter(&FAILURES[fault as usize], &METADATA).increment(1));
+}
+
+/// Counts a failure and the retry after it. It gives the wait back.
+#[cold]
+#[inline(never)]
+pub(crate) fn retried(fault: Fault, wait: u64) -> Option<u64> {
     with_recorder(|recorder| {
         recorder.register_counter(&FAILURES[fault as usize], &METADATA).increment(1);
-        if retried {
-            recorder.register_counter(&RETRIES[fault as usize], &METADATA).increment(1);
-        }
-    });
+        recorder.register_counter(&RETRIES[fault as usize], &METADATA).increment(1);
+        Some(wait)
+    })
 }
 
 #[cold]

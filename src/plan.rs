@@ -22,8 +22,11 @@ pub trait Plan {
 
     fn policy(&self) -> Self::Held;
 
-    /// Whether it has neither a seed nor a list of waits.
-    const PLAIN: bool = false;
+    /// The policy in its place, if there is nothing around it that could change a wait.
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        None
+    }
 
     /// The policy's deadline, in nanoseconds; `u64::MAX` for none.
     fn within(&self) -> u64;
@@ -98,7 +101,11 @@ impl Blocking for Whole {}
 impl Plan for Policy {
     type Timing = Whole;
     type Held = Self;
-    const PLAIN: bool = true;
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        Some(self)
+    }
 
     #[inline(always)]
     fn policy(&self) -> Self {
@@ -114,7 +121,11 @@ impl Plan for Policy {
 impl Plan for &Policy {
     type Timing = Whole;
     type Held = Self;
-    const PLAIN: bool = true;
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        Some(self)
+    }
 
     #[inline(always)]
     fn policy(&self) -> Self {

@@ -104,6 +104,7 @@ pub enum Reached {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
+    /// In nanoseconds, one more than it is; 0 for none. In place of an `Option`, to keep a verdict in two words.
     hint: u64,
     pub(crate) transient: bool,
     pub(crate) fault: Fault,
@@ -118,14 +119,7 @@ impl Verdict {
     /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
     #[inline]
     pub const fn transient() -> Self {
-        Self {
-            hint: NO_HINT,
-            transient: true,
-            fault: Fault::Other,
-            reached: Reached::Maybe,
-            repeatable: true,
-            status: 0,
-        }
+        Self { hint: 0, transient: true, fault: Fault::Other, reached: Reached::Maybe, repeatable: true, status: 0 }
     }
 
     /// Will not go away: no other attempt is made.
@@ -151,8 +145,7 @@ impl Verdict {
     /// Adds the wait that the server asked for.
     #[inline]
     pub const fn after(mut self, hint: Duration) -> Self {
-        let hint = nanos::from(hint);
-        self.hint = if hint == NO_HINT { NO_HINT - 1 } else { hint };
+        self.hint = nanos::from(hint).saturating_add(1);
         self
     }
 
@@ -172,7 +165,7 @@ impl Verdict {
     /// Tells the wait that the server asked for.
     #[inline]
     pub const fn hint(&self) -> Option<Duration> {
-        if self.hint == NO_HINT { None } else { Some(Duration::from_nanos(self.hint)) }
+        if self.hint == 0 { None } else { Some(Duration::from_nanos(self.hint - 1)) }
     }
 
     /// Tells the fault.
@@ -195,7 +188,13 @@ impl Verdict {
 
     /// The hint in nanoseconds; none and zero are the same to the arithmetic.
     pub(crate) const fn hint_nanos(&self) -> u64 {
-        if self.hint == NO_HINT { 0 } else { self.hint }
+        self.hint.saturating_sub(1)
+    }
+
+    /// Whether there is a hint, and one of more than zero.
+    #[inline(always)]
+    pub(crate) const fn asks_for_wait(&self) -> bool {
+        self.hint > 1
     }
 }
 
@@ -212,8 +211,6 @@ impl core::fmt::Debug for Verdict {
     }
 }
 
-/// In place of an `Option`, to keep a verdict in two registers.
-const NO_HINT: u64 = u64::MAX;
 const _: () = assert!(size_of::<Verdict>() == 16);
 
 /// A failure's short name: its HTTP status, or else its fault.

@@ -4,7 +4,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::backoff::{Coarse, Growth};
+use crate::backoff::Coarse;
 use crate::jitter;
 use crate::nanos::{self, Seconds};
 use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, UNSET_LIMITS, slot};
@@ -175,10 +175,18 @@ pub enum Listed {
     Ended,
 }
 
-/// Whether nothing but a doubling backoff has a say in the wait after this failure, as in most runs.
+/// Whether nothing has a say in the wait after this failure but a doubling backoff, with full jitter or none, as in
+/// most runs.
 #[inline(always)]
 pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
-    policy.rule.growth == Growth::Doubling && verdict.hint_nanos() == 0 && policy.limits == UNSET_LIMITS
+    // One after the other: as one expression it is computed whole.
+    if !policy.rule.is_usual() {
+        return false;
+    }
+    if verdict.asks_for_wait() {
+        return false;
+    }
+    policy.limits == UNSET_LIMITS
 }
 
 /// The one place that decides: how long to wait, in nanoseconds, or why to stop.
@@ -190,7 +198,7 @@ pub(crate) fn decide<const USUAL: bool>(
     state: &mut State,
     verdict: &Verdict,
     now: u64,
-    random: impl FnOnce(u32) -> u64,
+    random: impl Fn(u32) -> u64,
     listed: Listed,
 ) -> Result<u64, StopReason> {
     let attempt = state.attempt();
@@ -214,17 +222,17 @@ pub(crate) fn decide<const USUAL: bool>(
         *failures = failures.saturating_add(1);
     }
 
-    let rule = &policy.rule;
-    let random = if rule.is_jittered() { random(attempt) } else { 0 };
     let mut wait = match listed {
         Listed::Wait(wait) if !USUAL => wait,
         Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
-        _ if attempt == 1 && verdict.fault == Fault::Throttle => rule.throttled(random),
-        _ => rule.wait::<USUAL>(attempt, &mut state.previous, random),
+        _ => {
+            let throttled = verdict.fault == Fault::Throttle;
+            policy.rule.wait::<USUAL>(attempt, throttled, &mut state.previous, || random(attempt))
+        }
     };
-    let hint = verdict.hint_nanos();
-    if !USUAL && hint != 0 {
-        wait = wait.max(hinted(policy, hint, state.left_nanos(now), random)?);
+    if !USUAL && verdict.asks_for_wait() {
+        let hint = verdict.hint_nanos();
+        wait = wait.max(hinted(policy, hint, state.left_nanos(now), || random(attempt))?);
     }
     if state.end != u64::MAX && (state.end < now || wait > state.end - now) {
         return Err(StopReason::DeadlineExceeded);
@@ -237,7 +245,7 @@ pub(crate) fn decide<const USUAL: bool>(
 /// told the same do not come back together.
 #[cold]
 #[inline(never)]
-fn hinted(policy: &Policy, hint: u64, left: u64, random: u64) -> Result<u64, StopReason> {
+fn hinted(policy: &Policy, hint: u64, left: u64, random: impl FnOnce() -> u64) -> Result<u64, StopReason> {
     if policy.hints == Hints::Ignore {
         return Ok(0);
     }
@@ -249,6 +257,6 @@ fn hinted(policy: &Policy, hint: u64, left: u64, random: u64) -> Result<u64, Sto
         return Ok(hint);
     }
     let room = (policy.hint_max - hint).min(left.saturating_sub(hint)).min(hint / 5);
-    // The halves swapped make a second draw; the backoff's used the high bits.
-    Ok(hint + jitter::within(room, random.rotate_left(32)))
+    // A seeded draw is the one that the backoff had, which used the high bits: the halves swapped make a second.
+    Ok(hint + jitter::within(room, random().rotate_left(32)))
 }

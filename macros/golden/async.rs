@@ -13,14 +13,13 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
     );
     let mut memory = run.start();
     loop {
-        let memory = &mut memory;
         let last = run.event();
         let outcome = 'attempt: {
             if let ::persevere::__private::Option::Some(refused) = run.refuse() {
                 break 'attempt ::persevere::__private::Result::Err(refused);
             }
-            run.guard_future(memory, async {
-                if let ::persevere::__private::Option::Some(never) = of.never() {
+            run.guard_future(&memory, async {
+                if let ::persevere::__private::Option::Some(never) = ::persevere::__private::never::<Result<Rows, Error>>() {
                     return never;
                 }
                 if let ::persevere::__private::Option::Some(event) = last {
@@ -31,14 +30,11 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
             })
             .await
         };
-        let wait = match run.settle(memory, outcome) {
+        let wait = match run.settle(&mut memory, outcome) {
             ::persevere::__private::Step::Done(outcome) => break outcome,
-            ::persevere::__private::Step::Again => ::persevere::__private::Option::None,
-            ::persevere::__private::Step::Wait(wait) => ::persevere::__private::Option::Some(wait),
+            ::persevere::__private::Step::Wait(wait) => wait,
         };
-        match wait {
-            ::persevere::__private::Option::None => ::persevere::__private::Yield::default().await,
-            ::persevere::__private::Option::Some(wait) => run.sleep(wait).await,
-        }
+        let sleep = ::persevere::__private::pin!(run.sleep(wait));
+        ::persevere::__private::rest(sleep).await;
     }
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use crate::args::{Args, Before, Call};
 use crate::item::{Item, Shape};
-use crate::tokens::{braced, braced_at, located};
+use crate::tokens::{braced, braced_at, idents, located};
 
 /// Quotes at `mixed_site`, where no local meets a name of the user's.
 macro_rules! quoted {
@@ -42,16 +42,18 @@ fn run(item: &Item, args: &Args) -> TokenStream {
             of.block(#made, |run, memory| #operation)
         };
     }
-    // The `return` is never taken: it gives the block its type.
+    // Never taken: it gives the block its type. What has no name is taken from `of`, a pointer more.
+    let unnamed = idents(result.clone()).iter().any(|word| word == "_");
+    let never = if unnamed { quoted!(of.never()) } else { quoted!(#private::never::<#result>()) };
     let operation = quoted! {
-        if let #private::Option::Some(never) = of.never() {
+        if let #private::Option::Some(never) = #never {
             return never;
         }
         #before #body
     };
     let operation = braced_at(operation, *place);
-    let operation = quoted!(run.guard_future(memory, async #operation).await);
-    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(memory);));
+    let operation = quoted!(run.guard_future(&memory, async #operation).await);
+    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(&memory);));
     // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
     quoted! {
         let of = #private::of::<#result>();
@@ -59,7 +61,6 @@ fn run(item: &Item, args: &Args) -> TokenStream {
         let mut run = #made;
         let mut memory = run.start();
         loop {
-            let memory = &mut memory;
             #attempt
             #asked
             let outcome = 'attempt: {
@@ -69,15 +70,12 @@ fn run(item: &Item, args: &Args) -> TokenStream {
                 #clones
                 #operation
             };
-            let wait = match run.settle(memory, outcome) {
+            let wait = match run.settle(&mut memory, outcome) {
                 #private::Step::Done(outcome) => break outcome,
-                #private::Step::Again => #private::Option::None,
-                #private::Step::Wait(wait) => #private::Option::Some(wait),
+                #private::Step::Wait(wait) => wait,
             };
-            match wait {
-                #private::Option::None => #private::Yield::default().await,
-                #private::Option::Some(wait) => run.sleep(wait).await,
-            }
+            let sleep = #private::pin!(run.sleep(wait));
+            #private::rest(sleep).await;
         }
     }
 }

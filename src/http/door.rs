@@ -121,7 +121,7 @@ pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
     match step {
         Step::Done(Err(error)) => error,
         Step::Done(Ok(never)) => match never {},
-        Step::Again | Step::Wait(_) => unreachable!("a permanent failure is not retried"),
+        Step::Wait(_) => unreachable!("a permanent failure is not retried"),
     }
 }
 

@@ -4,6 +4,7 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, Ready, ready};
+use core::pin::pin;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 use std::string::{String, ToString as _};
@@ -27,7 +28,7 @@ use crate::policy::Policy;
 use crate::rejected::Rejected;
 use crate::retry::{IntoRetry, Prepared, Retry};
 use crate::retryable::Retryable as _;
-use crate::timer::{BlockingTimer, Timer, Yield};
+use crate::timer::{BlockingTimer, Timer, rest};
 
 /// Gives a request of reqwest's its retries.
 ///
@@ -264,8 +265,7 @@ where
                                     Answer::Refused(response, _) => read(response).await,
                                 };
                             }
-                            Step::Again => None,
-                            Step::Wait(wait) => Some(wait),
+                            Step::Wait(wait) => wait,
                         };
                         match answer {
                             Answer::Read(value) => discard(value).await,
@@ -277,15 +277,11 @@ where
                         fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(&error) });
                         match driver.settle(&mut memory, Err::<Infallible, _>(error)) {
                             Step::Done(outcome) => return outcome.map(|never| match never {}),
-                            Step::Again => None,
-                            Step::Wait(wait) => Some(wait),
+                            Step::Wait(wait) => wait,
                         }
                     }
                 };
-                match wait {
-                    None => Yield::default().await,
-                    Some(wait) => driver.sleep(wait).await,
-                }
+                rest(pin!(driver.sleep(wait))).await;
             }
         }
     }
@@ -415,14 +411,12 @@ where
                             Answer::Refused(response, _) => read(response),
                         };
                     }
-                    Step::Again => Duration::ZERO,
                     Step::Wait(wait) => wait,
                 },
                 Err(error) => {
                     fate.sent(hops.sent(&error));
                     match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
                         Step::Done(outcome) => return outcome.map(|never| match never {}),
-                        Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     }
                 }

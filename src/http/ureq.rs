@@ -329,7 +329,6 @@ where
                             drain(response, patient);
                             return Err(Error::StatusCode(status));
                         }
-                        Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     };
                     match answer {
@@ -349,7 +348,6 @@ where
                     fate.hopeless.store(matches!(error, Error::StatusCode(status) if kept(status)), Relaxed);
                     match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
                         Step::Done(outcome) => return outcome.map(|never| match never {}),
-                        Step::Again => Duration::ZERO,
                         Step::Wait(wait) => wait,
                     }
                 }

@@ -1,6 +1,6 @@
 //! Timers: where a door gets the time, and what it waits with.
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -136,9 +136,19 @@ impl Timer for DefaultTimer {
     }
 }
 
+/// Ends when the sleep does; where there is none, gives the executor one turn.
+#[inline(always)]
+pub fn rest<S: Future<Output = ()>>(mut sleep: Pin<&mut Option<S>>) -> impl Future<Output = ()> {
+    let mut turn = Yield::default();
+    poll_fn(move |context| match sleep.as_mut().as_pin_mut() {
+        Some(sleep) => sleep.poll(context),
+        None => Pin::new(&mut turn).poll(context),
+    })
+}
+
 /// Gives the executor one turn: what an async door does in place of a wait of zero.
 #[derive(Debug, Default)]
-pub struct Yield {
+pub(crate) struct Yield {
     yielded: bool,
 }
 

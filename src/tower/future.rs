@@ -206,9 +206,9 @@ where
             driver.retry.accept.fate = *fate;
             match driver.settle(memory, outcome) {
                 Step::Done(outcome) => return Poll::Ready(outcome),
-                Step::Again => state.set(State::Yielding { turn: Yield::default() }),
+                Step::Wait(0) => state.set(State::Yielding { turn: Yield::default() }),
                 Step::Wait(wait) => {
-                    sleep.set(Some(driver.sleep(wait)));
+                    sleep.set(driver.sleep(wait));
                     state.set(State::Waiting);
                 }
             }
