@@ -121,12 +121,26 @@ thread_local! {
     static RUNTIME: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
 }
 
-/// Polls until ready, with a waker that does nothing.
+/// Polls until ready with a waker that does nothing, by a call of the future's `poll`, as a runtime does.
 #[inline(always)]
 fn block<F: Future>(future: F) -> F::Output {
+    #[inline(never)]
+    fn poll<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+        future.poll(context)
+    }
     let mut future = pin!(future);
-    // As a task does, which polls what it can't see into; else a future that is always ready is compiled away.
-    black_box(&mut future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = poll(future.as_mut(), &mut context) {
+            return output;
+        }
+    }
+}
+
+/// The same in a plain loop: the compiler sees the future and its caller at once.
+#[inline(always)]
+fn poll_in_place<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
@@ -193,6 +207,11 @@ fn attribute_blocking_retries(script: &mut Script) -> Answer {
     operation(script)
 }
 
+#[retry(total = 20, jitter = none, timer = NoWait)]
+async fn attribute_async_retries(script: &mut Script) -> Answer {
+    asking(script).await
+}
+
 #[retry]
 async fn attribute_async(script: &mut Script) -> Answer {
     asking(script).await
@@ -200,6 +219,17 @@ async fn attribute_async(script: &mut Script) -> Answer {
 
 #[retry]
 async fn attribute_slow(script: &mut Script) -> Answer {
+    slow(script).await
+}
+
+// Of their own, since what is called in one place alone is built into it.
+#[retry]
+async fn attribute_plain(script: &mut Script) -> Answer {
+    asking(script).await
+}
+
+#[retry]
+async fn attribute_plain_slow(script: &mut Script) -> Answer {
     slow(script).await
 }
 
@@ -269,6 +299,23 @@ cases! {
         block(async { retry_async!(POLICY.attempt_timeout(Duration::from_secs(1)).timer(NoWait), asking(f).await) })
     }
     fn async_nested(f) { block(async { retry_async!(POLICY.nested(Nested::GiveUp), asking(f).await) }) }
+    fn plain_bare(f) { poll_in_place(async { asking(f).await }) }
+    fn plain_hand(f) { poll_in_place(async { by_hand!(asking(f).await, tokio::time::sleep(Duration::from_millis(1)).await) }) }
+    fn plain_macro(f) { poll_in_place(async { retry_async!(POLICY, asking(f).await) }) }
+    fn plain_macro_ref(f) { poll_in_place(async { retry_async!(&POLICY, asking(f).await) }) }
+    fn plain_attribute(f) { poll_in_place(attribute_plain(f)) }
+    fn plain_bare_cell(f) {
+        let f = RefCell::new(f);
+        poll_in_place(async { operation(&mut f.borrow_mut()) })
+    }
+    fn plain_function(f) {
+        let f = RefCell::new(f);
+        poll_in_place(retry_async(POLICY, || async { operation(&mut f.borrow_mut()) }))
+    }
+    fn plain_function_ref(f) {
+        let f = RefCell::new(f);
+        poll_in_place(retry_async(&POLICY, || async { operation(&mut f.borrow_mut()) }))
+    }
     fn async_bare_cell(f) {
         let f = RefCell::new(f);
         block(async { operation(&mut f.borrow_mut()) })
@@ -294,10 +341,19 @@ cases! {
     }
     fn async_retries_macro(f) { block(async { retry_async!(MANY.timer(NoWait), asking(f).await) }) }
 
+    fn async_retries_attribute(f) { block(attribute_async_retries(f)) }
+
     fn poll_bare(f) { block(async { slow(f).await }) }
     fn poll_hand(f) { block(async { by_hand!(slow(f).await, tokio::time::sleep(Duration::from_millis(1)).await) }) }
     fn poll_macro(f) { block(async { retry_async!(&POLICY, slow(f).await) }) }
     fn poll_attribute(f) { block(attribute_slow(f)) }
+
+    fn plain_poll_bare(f) { poll_in_place(async { slow(f).await }) }
+    fn plain_poll_hand(f) {
+        poll_in_place(async { by_hand!(slow(f).await, tokio::time::sleep(Duration::from_millis(1)).await) })
+    }
+    fn plain_poll_macro(f) { poll_in_place(async { retry_async!(&POLICY, slow(f).await) }) }
+    fn plain_poll_attribute(f) { poll_in_place(attribute_plain_slow(f)) }
 
     fn small_bare(f) { block(async { large::<64>(f).await }) }
     fn small_macro(f) { block(async { retry_async!(&POLICY, large::<64>(f).await) }) }
