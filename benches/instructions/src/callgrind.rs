@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::{env, fs, process};
 
-use crate::cases::{CALLS, CASES};
+use crate::cases::{CALLS, all};
 
 /// Instructions of one call of each case.
 pub type Costs = HashMap<&'static str, f64>;
@@ -52,9 +52,9 @@ fn inclusive(text: &str) -> Result<Costs, String> {
         }
     }
     let mut costs = Costs::new();
-    for &(case, function) in CASES {
+    for &(case, function) in all() {
         // Cases that compile to the same code are one function, under the name of one of them.
-        let names = CASES.iter().filter(|(_, other)| std::ptr::fn_addr_eq(*other, function)).map(|(name, _)| name);
+        let names = all().filter(|(_, other)| std::ptr::fn_addr_eq(*other, function)).map(|(name, _)| name);
         let mangled: Vec<_> = names.map(|name| format!("{}{name}17h", name.len())).collect();
         let is_case = |symbol: &str| mangled.iter().any(|name| symbol.contains(name));
         let found: Vec<_> = sums.iter().filter(|(symbol, _)| is_case(symbol)).collect();

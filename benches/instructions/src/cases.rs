@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::peers;
 use persevere::prelude::retry as retry_in_place;
 use persevere::{
     Backoff, BlockingTimer, Budget, Jitter, Nested, Policy, Retryable, ThreadTimer, TimedOut, Timer, Verdict, retry,
@@ -16,7 +17,7 @@ use persevere::{
 pub const CALLS: u64 = 100;
 
 /// An error of one word, as `io::Error` is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fail(u64);
 
 const BUSY: u64 = 1;
@@ -44,7 +45,7 @@ pub type Answer = Result<u64, Fail>;
 
 /// What the operation does: fails so often, and is pending so often before it answers.
 pub struct Script {
-    failures: u64,
+    pub failures: u64,
     polls: u64,
 }
 
@@ -86,9 +87,16 @@ const MANY: Policy = Policy::new().total(20).jitter(Jitter::None);
 const MANY_JITTERED: Policy = Policy::new().total(20);
 const POLICY: Policy = Policy::new();
 
+pub type Case = (&'static str, fn(&mut Script) -> Answer);
+
+/// All cases, the peers' among them.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(peers::CASES)
+}
+
 macro_rules! cases {
     ($($(#[$attribute:meta])* fn $name:ident($script:ident) $body:block)*) => {
-        pub const CASES: &[(&str, fn(&mut Script) -> Answer)] = &[$((stringify!($name), $name)),*];
+        pub const CASES: &[$crate::cases::Case] = &[$((stringify!($name), $name)),*];
         $(
             $(#[$attribute])*
             #[inline(never)]
@@ -101,13 +109,19 @@ macro_rules! cases {
         )*
     };
 }
+pub(crate) use cases;
 
 pub fn run(failures: u64, polls: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     RUNTIME.set(Some(runtime.expect("tokio has a runtime")));
-    for &(name, case) in CASES {
-        // A case without a way to wait at once is not made to fail.
-        let failures = if name.contains("retries") { failures } else { 0 };
+    for &(name, case) in all() {
+        let failures = match name {
+            _ if name.contains("retries") => failures,
+            // At most three retries, by the rules that the peers keep too.
+            _ if name.starts_with("peer_blocking") => failures / 2,
+            // A case without a way to wait at once is not made to fail.
+            _ => 0,
+        };
         for _ in 0..CALLS {
             let mut script = Script { failures, polls };
             assert!(case(black_box(&mut script)).is_ok(), "{name}");
@@ -400,6 +414,13 @@ pub fn future_sizes() -> Vec<(&'static str, usize)> {
         black_box(&ballast);
         self::operation(&mut script.borrow_mut())
     }
+    #[retry]
+    async fn attribute(script: &RefCell<Script>) -> Answer {
+        operation(script).await
+    }
+    async fn without(script: &RefCell<Script>) -> Answer {
+        operation(script).await
+    }
     let function = size_of_val(&operation(&script));
     let block = size_of_val(&async { operation(&script).await });
     vec![
@@ -409,6 +430,7 @@ pub fn future_sizes() -> Vec<(&'static str, usize)> {
             "`retry_async!` by reference",
             size_of_val(&async { retry_async!(&POLICY, operation(&script).await) }) - block,
         ),
+        ("`#[retry]`", size_of_val(&attribute(&script)) - size_of_val(&without(&script))),
         ("`retry_async!`", size_of_val(&async { retry_async!(POLICY, operation(&script).await) }) - block),
     ]
 }

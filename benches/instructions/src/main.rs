@@ -6,6 +6,7 @@
 
 mod callgrind;
 mod cases;
+mod peers;
 mod rows;
 
 use std::process::ExitCode;

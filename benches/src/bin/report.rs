@@ -315,15 +315,19 @@ fn instructions(page: &mut Page) {
     page.paragraph(
         "Counted by callgrind over the bare call, so the same build gives the same figures on a loaded machine. The \
          harness and its ceilings are in `benches/instructions`; the gate fails where a ceiling is passed. The first \
-         rows are those with every feature compiled in and nobody listening, the second those with the default ones.",
+         rows are those with every feature compiled in and nobody listening, the second those with the default ones, \
+         with the peers beside them. An async row is polled as a runtime does, by a call of `poll`; one in place by a \
+         plain loop that the compiler sees at once with the future.",
     );
     page.paragraph(
         "What stands above the loop by hand in the async rows: an attempt in place is a block of its own, so that `?` \
          and `return` end the attempt and not the function, and that block's state is read and written at each poll; \
          and one word says whether the run remembers anything yet. A policy by value is copied into the future, one by \
-         reference is not. A retry costs classifying, limits, growth, cap, hint and deadline; with `metrics` compiled in \
-         about 65 more, since its recorder is asked for even where there is none. A retry without a wait gives the \
-         executor one turn, which in a task of tokio's costs about 400 by itself and is not counted here. A future of \
+         reference is not. With `tracing` a run may own a span, so that its future has something to drop: that is looked \
+         for where the run ends, and again where the future does. A retry costs classifying, limits, growth, cap, hint \
+         and deadline; with `metrics` and `tracing` compiled in about 87 more, of which most is asking for the recorder \
+         even where there is none. A retry without a wait gives the executor one turn, which in a task of tokio's costs \
+         about 400 by itself and is not counted here; what it costs beyond a retry is the second poll. A future of \
          `retry_async` includes the 8 bytes that its closure captures here; an in-place block captures as much.",
     );
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
