@@ -172,7 +172,7 @@ pub(crate) struct Rule {
     pub(crate) base: u64,
     pub(crate) max: u64,
     /// The amount of `Jitter::Additive`, else 0.
-    amount: u64,
+    pub(crate) amount: u64,
     pub(crate) factor: f32,
     pub(crate) growth: Growth,
     kind: Kind,
@@ -245,9 +245,14 @@ impl Rule {
         }
     }
 
+    /// Whether wait `n` is none, jitter included.
+    pub(crate) const fn is_immediate(&self, n: u32) -> bool {
+        n <= 1 && self.immediate_first
+    }
+
     /// Wait `n` before jitter: grown, then capped.
     pub(crate) fn grown(&self, n: u32) -> u64 {
-        if n <= 1 && self.immediate_first { 0 } else { self.capped(n) }
+        if self.is_immediate(n) { 0 } else { self.capped(n) }
     }
 
     /// As `grown`, but for an immediate first one.
@@ -306,13 +311,17 @@ impl Rule {
                 return 0;
             }
         }
-        let grown = if USUAL { self.doubled(n) } else { self.capped(n) };
+        if USUAL {
+            let grown = self.doubled(n);
+            return if self.is_jittered() && grown != 0 { jitter::within(grown, random()) } else { grown };
+        }
+        let grown = self.capped(n);
         match self.kind {
             Kind::None => grown,
-            _ if grown == 0 => 0,
-            _ if USUAL || self.kind == Kind::Full => jitter::within(grown, random()),
-            Kind::Full | Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
             Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random()),
+            _ if grown == 0 => 0,
+            Kind::Full => jitter::within(grown, random()),
+            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
             Kind::Decorrelated => {
                 let low = self.base.min(self.max);
                 let high = previous.nanos().max(low).saturating_mul(3).min(self.max);

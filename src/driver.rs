@@ -160,12 +160,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let within = plan.within();
         let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let listed = if verdict.transient { plan.listed() } else { Listed::No };
-        let (held, seed) = (plan.policy(), plan.seed());
+        let asked = Asked { seed: plan.seed(), listed, least: P::Timing::LEAST };
+        let held = plan.policy();
         let policy = held.borrow();
         if O::IDLE {
             let wait = match plan.plain() {
                 Some(policy) => unobserved(policy, memory, now, &verdict),
-                None => unusual(policy, memory, now, &verdict, &Asked { seed, listed }),
+                None => unusual(policy, memory, now, &verdict, &asked),
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
@@ -175,7 +176,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let attempt = state.attempt();
         let nested = <O::Around as Around>::Mark::into(self.mark).0;
         observe.answered(verdict.transient, now);
-        let decided = decided(policy, &mut state, now, &verdict, &Asked { seed, listed })
+        let decided = decided(policy, &mut state, now, &verdict, &asked)
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
         let failure = Failed { attempt, verdict, next, now, nested, error };
@@ -262,7 +263,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 #[inline(never)]
 fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict) -> Option<u64> {
     if !run::is_usual(policy, verdict) {
-        return unusual(policy, memory, now, verdict, &Asked { seed: None, listed: Listed::No });
+        return unusual(policy, memory, now, verdict, &Asked::NOTHING);
     }
     let going = memory.0.get_or_insert(Going::FRESH);
     match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
@@ -286,13 +287,19 @@ fn unusual(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, as
 struct Asked {
     seed: Option<u64>,
     listed: Listed,
+    /// What the next attempt needs at least.
+    least: u64,
+}
+
+impl Asked {
+    const NOTHING: Self = Self { seed: None, listed: Listed::No, least: 0 };
 }
 
 /// The core, once for all but the usual runs.
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
-    let Asked { seed, listed } = *asked;
-    run::decide::<false>(policy, state, verdict, now, |n| jitter::drawn(seed, n), listed)
+    let Asked { seed, listed, least } = *asked;
+    run::decide::<false>(policy, state, verdict, now.saturating_add(least), |n| jitter::drawn(seed, n), listed)
 }
 
 #[cold]

@@ -7,8 +7,9 @@ use core::time::Duration;
 /// Chooses how much of a wait is left to chance.
 ///
 /// Jitter spreads clients that failed together, so that they do not come back together. Whatever the kind, a
-/// jittered wait lies between zero and the backoff's `max`: jitter never lifts a wait above the cap. A wait of zero
-/// (the immediate first retry) stays zero.
+/// jittered wait lies between zero and the backoff's `max`: jitter never lifts a wait above the cap. The immediate first
+/// retry stays immediate, and a part of nothing is nothing: only [`Additive`](Jitter::Additive) waits on a backoff of
+/// zero.
 ///
 /// Below, `w` is the wait that the backoff yields, after the cap.
 ///

@@ -64,6 +64,9 @@ pub trait Timing {
     type Flag;
     const NOT_CUT: Self::Flag;
 
+    /// What an attempt needs at least of the time until the deadline, in nanoseconds, if it is to end by itself.
+    const LEAST: u64 = 0;
+
     /// A cut attempt is a timeout, whatever its error says of its kind.
     fn corrected(cut: &Self::Flag, verdict: Verdict) -> Verdict;
 }
@@ -81,6 +84,7 @@ impl Timing for Whole {
 impl Timing for Cut {
     type Flag = bool;
     const NOT_CUT: bool = false;
+    const LEAST: u64 = 1;
 
     fn corrected(cut: &bool, verdict: Verdict) -> Verdict {
         if *cut { verdict.fault(Fault::Timeout) } else { verdict }
@@ -228,8 +232,17 @@ impl<P: Plan> Plan for Seeded<P> {
 /// A plan with a list of waits.
 #[derive(Clone, Debug)]
 pub struct Waits<P, I> {
-    pub(crate) plan: P,
-    pub(crate) waits: I,
+    plan: P,
+    waits: I,
+    /// Whether the list's length is known, asked once: an iterator may come to know its bound on the way.
+    bounded: bool,
+}
+
+impl<P, I: Iterator> Waits<P, I> {
+    pub(crate) fn new(plan: P, waits: I) -> Self {
+        let bounded = waits.size_hint().1.is_some();
+        Self { plan, waits, bounded }
+    }
 }
 
 impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
@@ -239,7 +252,7 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     fn policy(&self) -> Policy {
         let policy = *self.plan.policy().borrow();
         // The length replaces `total`; a list that can't tell it ends by itself or by `total`.
-        if self.waits.size_hint().1.is_some() { policy.forever() } else { policy }
+        if self.bounded { policy.forever() } else { policy }
     }
 
     #[inline]

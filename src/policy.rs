@@ -262,7 +262,7 @@ impl Policy {
             Contradiction::BackoffAboveMax(rule.base)
         } else if self.within == 0 {
             Contradiction::Within
-        } else if endless && rule.base == 0 {
+        } else if endless && rule.base == 0 && rule.amount == 0 {
             Contradiction::Spins
         } else {
             return Ok(());
@@ -377,7 +377,7 @@ impl Preview {
                 let drawn = n.saturating_sub(u32::from(rule.immediate_first));
                 rule.max.min(rule.base.saturating_mul(3_u64.saturating_pow(drawn)))
             }
-            Jitter::Additive(amount) if rule.grown(n) > 0 => {
+            Jitter::Additive(amount) if !rule.is_immediate(n) => {
                 rule.grown(n).saturating_add(nanos::from(amount)).min(rule.max)
             }
             _ => rule.grown(n),

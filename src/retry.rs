@@ -186,7 +186,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     where
         I: IntoIterator<Item = Duration>,
     {
-        replace!(self, plan: Waits { plan: self.plan, waits: waits.into_iter() })
+        replace!(self, plan: Waits::new(self.plan, waits.into_iter()))
     }
 
     /// Cuts each attempt of an async run after this time; see [`Timed`].

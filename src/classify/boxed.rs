@@ -58,6 +58,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<ureq::Error>() {
         return Some(error.verdict());
     }
+    #[cfg(feature = "tokio")]
+    if let Some(error) = error.downcast_ref::<tokio::time::error::Elapsed>() {
+        return Some(error.verdict());
+    }
     #[cfg(feature = "tower")]
     if let Some(verdict) = super::tower::known(error) {
         return Some(verdict);

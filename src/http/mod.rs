@@ -125,6 +125,7 @@
 //! the recipe repeats and this does not: a POST after a TLS fault, unless the handshake was cut, and any request after a
 //! certificate error.
 
+mod date;
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod door;
 mod error;

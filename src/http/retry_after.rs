@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use ::http::HeaderMap;
 use ::http::header::{DATE, RETRY_AFTER};
 
+use super::date::date;
 use crate::timer::wall;
 
 /// Reads from a response's headers how long the server asks to wait; `None` if it does not, or not legibly.
@@ -14,10 +15,10 @@ use crate::timer::wall;
 /// The first of these that can be read decides:
 ///
 /// 1. `retry-after-ms`, then `x-ms-retry-after-ms`: milliseconds.
-/// 2. `Retry-After`: seconds, or a date in any of HTTP's three forms.
+/// 2. `Retry-After`: seconds, or a date in any of HTTP's three forms or as mail writes it, with any zone.
 /// 3. `RateLimit` (`"default";r=0;t=30`, or `remaining=0, reset=30`), then `RateLimit-Reset`, `X-RateLimit-Reset` and
 ///    `X-Rate-Limit-Reset`: seconds from now, or seconds or milliseconds since 1970. They count only if the quota is
-///    used up: not if the header itself or the `-Remaining` one beside it says that something is left.
+///    used up: not if the header itself says that something is left, or a `-Remaining` one says anything but 0.
 ///
 /// A number may have a fraction. A date is read against the response's own `Date` header if it has one, so that a wrong
 /// local clock does no harm, and a date in the past asks for zero. Space around a value is skipped; of several values
@@ -62,12 +63,8 @@ pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> 
 
 const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 
-/// A reset's header and the one that tells what is left.
-const RESETS: [(&str, &str); 3] = [
-    ("ratelimit-reset", "ratelimit-remaining"),
-    ("x-ratelimit-reset", "x-ratelimit-remaining"),
-    ("x-rate-limit-reset", "x-rate-limit-remaining"),
-];
+const RESETS: [&str; 3] = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset"];
+const REMAINING: [&str; 3] = ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"];
 
 fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     // Found once, however many dates there are to read against it.
@@ -80,9 +77,13 @@ fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
     });
     found = found.or_else(|| values(headers, "ratelimit").filter_map(rate_limit).max());
     found.or_else(|| {
-        let used_up = |name| values(headers, name).filter_map(|text| number(text, 9)).all(|left| left.is_zero());
-        let mut resets = RESETS.into_iter().filter(|&(_, remaining)| used_up(remaining));
-        resets.find_map(|(name, _)| longest(headers, name, |text| reset(text, now)))
+        let mut left = REMAINING.into_iter().flat_map(|name| values(headers, name)).peekable();
+        // `0`, `0;w=60` or `0, 0`.
+        let is_zero = |item: &str| number(item.split(';').next()?.trim(), 9).filter(Duration::is_zero);
+        if left.peek().is_some() && !left.any(|text| text.split(',').find_map(is_zero).is_some()) {
+            return None;
+        }
+        RESETS.into_iter().find_map(|name| longest(headers, name, |text| reset(text, now)))
     })
 }
 
@@ -109,10 +110,6 @@ fn number(text: &str, exponent: u32) -> Option<Duration> {
     // What is finer than a nanosecond is cut.
     let fraction = fraction.bytes().chain(core::iter::repeat(b'0')).take(exponent as usize).fold(0, add);
     Some(Duration::from_nanos(whole.saturating_add(fraction)))
-}
-
-fn date(text: &str) -> Option<SystemTime> {
-    httpdate::parse_http_date(text).ok()
 }
 
 fn until(moment: SystemTime, now: SystemTime) -> Duration {
@@ -233,7 +230,21 @@ mod tests {
         assert_eq!(hint(&[("ratelimit", "limit=10, remaining=3, reset=30")]), None);
         assert_eq!(hint(&[("ratelimit-reset", "40")]), Some(40.0));
         assert_eq!(hint(&[("x-ratelimit-reset", "40"), ("x-ratelimit-remaining", "2")]), None);
-        assert_eq!(hint(&[("x-rate-limit-reset", "40"), ("x-rate-limit-remaining", "0")]), Some(40.0));
+        for used_up in ["0", "0;w=60", "0, 0", "0.0", "5, 0"] {
+            assert_eq!(
+                hint(&[("x-rate-limit-reset", "40"), ("x-rate-limit-remaining", used_up)]),
+                Some(40.0),
+                "{used_up}"
+            );
+        }
+        for left in ["2", "5, 5", "5;w=60", "unlimited", "", "-1"] {
+            assert_eq!(hint(&[("x-ratelimit-reset", "40"), ("x-ratelimit-remaining", left)]), None, "{left}");
+            assert_eq!(
+                hint(&[("x-ratelimit-reset", "40"), ("ratelimit-remaining", left)]),
+                None,
+                "{left}, spelt otherwise"
+            );
+        }
         assert_eq!(hint(&[("retry-after", "1"), ("ratelimit-reset", "40")]), Some(1.0));
     }
 

@@ -133,6 +133,15 @@ fn an_io_error_of_kind_other_is_what_the_error_in_it_is() {
 }
 
 #[test]
+fn a_timeout_of_tokios_is_a_timeout_in_a_box_too() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let never = async { tokio::time::timeout(secs(1), std::future::pending::<()>()).await };
+    let elapsed = runtime.block_on(never).unwrap_err();
+    assert_eq!(elapsed.verdict(), LATE);
+    assert_eq!((Box::new(elapsed) as Box<dyn Error + Send + Sync>).verdict(), LATE);
+}
+
+#[test]
 fn an_attempt_timeout_is_a_timeout_in_whatever_error() {
     let timed_out = TimedOut::new(secs(5));
     assert_eq!(timed_out.verdict(), LATE);

@@ -434,10 +434,11 @@ impl Model {
         }
         let grown = self.grown(n);
         match settings.jitter {
+            _ if n == 1 && settings.immediate => (0, 0),
+            Jitter::Additive(amount) => (grown, (grown + nanos(amount)).min(cap)),
             _ if grown == 0 => (0, 0),
             Jitter::Full => (0, grown),
             Jitter::Equal => (grown / 2, grown),
-            Jitter::Additive(amount) => (grown, (grown + nanos(amount)).min(cap)),
             Jitter::Decorrelated => (base, (3 * self.last_wait.max(base)).min(cap)),
             _ => (grown, grown),
         }

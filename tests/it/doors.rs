@@ -484,6 +484,16 @@ fn a_list_that_cannot_tell_its_length_ends_with_its_last_item_or_at_total() {
 }
 
 #[test]
+fn a_list_that_learns_its_length_on_the_way_still_ends_at_total() {
+    for first in 1..=5 {
+        let timer = VirtualTimer::new();
+        // Knows its bound once its last part has begun.
+        let list = [first, 6 - first].into_iter().flat_map(|waits| std::iter::repeat_n(secs(1), waits));
+        assert_eq!(PLAIN.waits(list).timer(&timer).run(failing(99)).unwrap_err().number, 4, "{first}");
+    }
+}
+
+#[test]
 fn a_hint_is_a_floor_for_a_list_too() {
     let timer = VirtualTimer::new();
     let busy = |_: &Failed| Verdict::transient().after(secs(5));

@@ -68,6 +68,20 @@ fn decorrelated_jitter_draws_from_the_base_to_three_times_the_last_wait() {
     }
 }
 
+/// urllib3 with a backoff factor of 0 and a jitter waits the jitter alone, from the second retry on.
+#[test]
+fn additive_jitter_waits_on_a_backoff_of_zero_too() {
+    let backoff = Backoff::new(Duration::ZERO).jitter(Jitter::Additive(secs(3)));
+    assert_fills(&draws(&backoff, 1), secs(0), secs(3));
+    assert!(draws(&backoff, 0).iter().all(Duration::is_zero), "the immediate first retry");
+    assert_fills(&draws(&backoff.max(secs(1)), 1), secs(0), secs(1));
+
+    let policy = persevere::Policy::new().backoff(Duration::ZERO).jitter(Jitter::Additive(secs(3)));
+    assert_eq!(policy.preview().collect::<Vec<_>>(), [0, 3, 3].map(secs));
+    assert_eq!(policy.forever().check(), Ok(()));
+    assert!(policy.forever().jitter(Jitter::Full).check().is_err());
+}
+
 /// tower's backoff gives a base of whole seconds no jitter at all.
 #[test]
 fn whole_second_bases_get_jitter_of_less_than_a_second() {

@@ -600,6 +600,8 @@ impl Scenario {
         let mut run = Run::new(self.settings.policy(), begun);
         let mut draw = draws(self.seed);
         let end = model.end;
+        // An attempt that can be cut needs some time.
+        let least = Duration::from_nanos(limit.is_some().into());
         let mut story = Story {
             end: End::Panicked,
             calls: 0,
@@ -685,9 +687,10 @@ impl Scenario {
                 return story;
             };
             let nested = step.inner && cut.is_none();
-            let allowed = model.failed(verdict, story.now);
+            let latest = story.now.saturating_add(least);
+            let allowed = model.failed(verdict, latest);
             let mut next = match drawn {
-                None => run.failed(verdict, story.now, draw()),
+                None => run.failed(verdict, latest, draw()),
                 // A draw that nobody knows: what was slept is held against what is allowed.
                 Some((slept, calls)) => {
                     let over = calls == story.calls && !matches!(dropped, Some(End::Dropped { within: false, .. }));

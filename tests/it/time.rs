@@ -130,6 +130,21 @@ fn a_wait_that_would_end_past_the_deadline_is_not_begun_and_the_run_ends_at_once
     }
 }
 
+/// Without an attempt timeout the attempt at the very deadline runs on; with one it could only be cut.
+#[test]
+fn no_wait_is_begun_for_an_attempt_that_has_no_time_at_all() {
+    let policy = PLAIN.backoff(secs(1)).total(99).within(secs(6));
+    for (within, elapsed, attempts) in [(secs(6), secs(2), 3), (Duration::from_nanos(6_000_000_001), secs(6), 4)] {
+        let timer = VirtualTimer::new();
+        let mut report = Report::new();
+        let run = policy.within(within).attempt_timeout(secs(5)).timer(&timer).report(&mut report);
+        let error = block_on(run.run_async(async || refused())).unwrap_err();
+        assert_eq!(error.kind(), refused().unwrap_err().kind());
+        assert_eq!((timer.elapsed(), report.attempts()), (elapsed, attempts));
+        assert_eq!(report.stop_reason(), Some(StopReason::DeadlineExceeded));
+    }
+}
+
 #[test]
 fn a_deadline_alone_does_not_cut_an_attempt() {
     let timer = VirtualTimer::new();

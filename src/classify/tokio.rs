@@ -1,0 +1,10 @@
+use tokio::time::error::Elapsed;
+
+use crate::retryable::{Fault, Retryable, Verdict};
+
+/// A timeout: transient, and the operation may have taken effect.
+impl Retryable for Elapsed {
+    fn verdict(&self) -> Verdict {
+        Verdict::transient().fault(Fault::Timeout)
+    }
+}
