@@ -4,10 +4,16 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
+#[cfg(feature = "reqwest")]
+use core::future::poll_fn;
 #[cfg(feature = "tower")]
 use core::pin::Pin;
+#[cfg(feature = "reqwest")]
+use core::pin::pin;
 #[cfg(feature = "tower")]
-use core::task::{Context, Poll};
+use core::task::Context;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+use core::task::Poll;
 use core::time::Duration;
 
 use crate::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
@@ -442,16 +448,23 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         O::Around::block(&mut self.mark, attempt)
     }
 
-    /// Waits, and calls the hook.
-    #[inline(always)]
-    pub fn wait_blocking(&mut self, wait: u64)
+    /// Waits.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn wait_blocking(&self, wait: u64)
     where
-        B: BeforeBlocking,
         T: BlockingTimer,
     {
         if wait != 0 {
             self.retry.timer.sleep(nanos::duration(wait));
         }
+    }
+
+    /// Calls the hook of an attempt that was let through.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn lead_blocking(&mut self)
+    where
+        B: BeforeBlocking,
+    {
         self.retry.before.call(self.note);
     }
 }
@@ -517,6 +530,30 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
     {
         self.admit_at(T::now)
+    }
+
+    /// Calls the hook of an attempt that was let through, for at most this long, and tells what that leaves: for a door that
+    /// bounds the attempt itself.
+    #[cfg(feature = "reqwest")]
+    pub(crate) async fn lead(&mut self, limit: Option<Duration>) -> Option<Duration>
+    where
+        B: BeforeAsync,
+        T: Timer,
+    {
+        let Some(hook) = self.retry.before.begin(core::mem::replace(&mut self.note, B::NOTHING)) else { return limit };
+        let Some(limit) = limit else {
+            hook.await;
+            return None;
+        };
+        let timer = &mut self.retry.timer;
+        let began = timer.now();
+        let (mut hook, mut sleep) = (pin!(hook), pin!(timer.sleep(limit)));
+        poll_fn(|context| match hook.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => sleep.as_mut().poll(context),
+        })
+        .await;
+        Some(limit.saturating_sub(timer.now().saturating_sub(began)))
     }
 
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the

@@ -233,15 +233,15 @@ impl<P: Plan> Plan for Seeded<P> {
 #[derive(Clone, Debug)]
 pub struct Waits<P, I> {
     plan: P,
-    waits: I,
+    list: I,
     /// Whether the list's length is known, asked once: an iterator may come to know its bound on the way.
     bounded: bool,
 }
 
 impl<P, I: Iterator> Waits<P, I> {
-    pub(crate) fn new(plan: P, waits: I) -> Self {
-        let bounded = waits.size_hint().1.is_some();
-        Self { plan, waits, bounded }
+    pub(crate) fn new(plan: P, list: I) -> Self {
+        let bounded = list.size_hint().1.is_some();
+        Self { plan, list, bounded }
     }
 }
 
@@ -266,7 +266,7 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     }
 
     fn listed(&mut self) -> Listed {
-        self.waits.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
+        self.list.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
     }
 
     #[inline]

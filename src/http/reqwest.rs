@@ -236,23 +236,30 @@ where
             let mut memory = driver.start();
             loop {
                 hops.begin();
-                let limit = if cuts { driver.attempt(&memory).left() } else { None };
-                let request = template.request(limit);
-                // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
-                let (own, body) = (client.clone(), template.body.clone());
-                let attempt = move || async move {
-                    let sending = own.execute(request);
-                    if let Some(body) = body {
-                        body.begin();
-                    }
-                    let response = sending.await?;
-                    match rules.verdict(response.status(), response.headers()) {
-                        None => read(response).await.map(Answer::Read),
-                        Some(verdict) => Ok(Answer::Refused(response, verdict)),
-                    }
-                };
                 let outcome: Result<_, Error> = match driver.admit() {
-                    Ok(()) => driver.guard(&memory, attempt).await,
+                    Ok(()) => {
+                        let limit = if cuts { driver.attempt(&memory).left() } else { None };
+                        let limit = driver.lead(limit).await;
+                        let request = template.request(limit);
+                        // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
+                        let (own, body) = (client.clone(), template.body.clone());
+                        let attempt = move || async move {
+                            let sending = own.execute(request);
+                            if let Some(body) = body {
+                                body.begin();
+                            }
+                            if limit == Some(Duration::ZERO) {
+                                // The hook was cut. So is the request, by its own timeout, and before it is polled.
+                                tokio::time::sleep(Duration::from_millis(1)).await;
+                            }
+                            let response = sending.await?;
+                            match rules.verdict(response.status(), response.headers()) {
+                                None => read(response).await.map(Answer::Read),
+                                Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                            }
+                        };
+                        driver.guard(&memory, attempt).await
+                    }
                     Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
                 };
                 fate.spent.store(template.is_spent(), Relaxed);
@@ -385,8 +392,7 @@ where
         fate.spent.store(stream.is_some(), Relaxed);
         loop {
             hops.begin();
-            let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
-            let mut attempt = || {
+            let mut attempt = |limit| {
                 let mut request = again!(blocking::Request, &built);
                 if let Some(stream) = stream.take() {
                     *request.body_mut() = Some(stream);
@@ -399,7 +405,11 @@ where
                 }
             };
             let outcome = match driver.admit_blocking() {
-                Ok(()) => driver.scoped(&mut attempt),
+                Ok(()) => {
+                    driver.lead_blocking();
+                    let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
+                    driver.scoped(|| attempt(limit))
+                }
                 Err(rejected) => Ok(Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict())),
             };
             let wait = match outcome {
@@ -500,9 +510,10 @@ impl<C> RetryClient<C> {
 }
 
 impl<C, G> RetryClient<C, G> {
-    /// Sets the policy of all requests whose URL starts with this; of several prefixes that fit the longest decides.
+    /// Sets the policy of all requests whose URL starts with this, in whatever letter case; of several prefixes that fit
+    /// the longest decides.
     ///
-    /// The URL is compared as it is sent: lower-case scheme and host, no default port, a `/` after the host.
+    /// The URL is compared as it is sent: no default port, a `/` after the host.
     #[must_use]
     pub fn mount(mut self, prefix: impl Into<String>, policy: impl Into<HttpPolicy>) -> Self {
         self.session.mounts.mount(prefix.into(), policy.into());

@@ -30,7 +30,8 @@ impl Mounts {
     }
 
     pub(super) fn policy(&self, url: &str) -> HttpPolicy {
-        let fitting = self.by_prefix.iter().filter(|(prefix, _)| url.starts_with(prefix.as_str()));
+        let begins = |prefix: &str| url.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let fitting = self.by_prefix.iter().filter(|(prefix, _)| begins(prefix));
         fitting.max_by_key(|(prefix, _)| prefix.len()).map_or(self.default, |&(_, policy)| policy)
     }
 }

@@ -61,7 +61,8 @@ impl RetryAgent {
 }
 
 impl<G: Clone> RetryAgent<G> {
-    /// Sets the policy of all requests whose URL starts with this; of several prefixes that fit the longest decides.
+    /// Sets the policy of all requests whose URL starts with this, in whatever letter case; of several prefixes that fit
+    /// the longest decides.
     #[must_use]
     pub fn mount(mut self, prefix: impl Into<String>, policy: impl Into<HttpPolicy>) -> Self {
         self.session.mounts.mount(prefix.into(), policy.into());
@@ -300,9 +301,8 @@ where
         let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
         loop {
-            let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
             let touched = AtomicBool::new(false);
-            let attempt = || {
+            let attempt = |limit| {
                 let response = send(&agent, &built, &body, &touched, limit)?;
                 match (rules.verdict(response.status(), response.headers()), failed(&response)) {
                     (Some(verdict), _) => Ok(Answer::Refused(response, verdict)),
@@ -314,7 +314,11 @@ where
                 }
             };
             let outcome = match driver.admit_blocking() {
-                Ok(()) => driver.scoped(attempt),
+                Ok(()) => {
+                    driver.lead_blocking();
+                    let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
+                    driver.scoped(|| attempt(limit))
+                }
                 Err(rejected) => Err(Error::Io(rejected.into())),
             };
             let wait = match outcome {

@@ -1,10 +1,10 @@
 //! The doors for reqwest, async and blocking, counted on the server's side.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use persevere::http::{HttpPolicy, RetryClient, RetryExt as _, Statuses};
 use persevere::testing::VirtualTimer;
-use persevere::{Fault, Policy, Report, StopReason};
+use persevere::{Event, Fault, Policy, Report, StopReason};
 
 use crate::faults::{install_provider, refused};
 use crate::server::{Peer, Server};
@@ -214,6 +214,46 @@ async fn an_attempt_timeout_is_the_requests_own() {
     assert_eq!(client().get(server.url()).retry(policy).text().await.unwrap(), "page");
     assert_eq!((server.requests(), report.attempts()), (3, 3));
     assert!(report.failures().all(|failure| failure.fault() == Fault::Timeout));
+}
+
+/// A hook is part of its attempt: what it takes is taken from the attempt's time, and it is cut as the attempt would be.
+#[tokio::test]
+async fn an_attempt_timeout_covers_the_hook_too() {
+    let server = answers(&[BUSY]);
+    let mut report = Report::new();
+    let policy = POLICY.total(1).attempt_timeout(Duration::from_millis(100)).report(&mut report);
+    let hangs = policy.before_retry(|_: Event<'static>| std::future::pending::<()>());
+    let error = client().get(server.url()).retry(hangs).send().await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!((server.requests(), report.attempts()), (1, 2));
+    assert_eq!(report.failures().last().unwrap().fault(), Fault::Timeout);
+
+    // A hook that ends in time leaves the rest to the request.
+    let server = Server::new(|peer| {
+        peer.request();
+        if peer.requests() > 1 {
+            peer.stall();
+        }
+        peer.send(BUSY.unwrap());
+    });
+    let started = Instant::now();
+    let policy = POLICY.total(1).attempt_timeout(Duration::from_millis(1500));
+    let slow = policy.before_retry(|_: Event<'static>| tokio::time::sleep(Duration::from_secs(1)));
+    assert!(client().get(server.url()).retry(slow).send().await.unwrap_err().is_timeout());
+    assert_eq!(server.requests(), 2);
+    assert!(started.elapsed() < Duration::from_millis(2200), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn mounts_know_no_letter_case() {
+    let server = answers(&[BUSY, OK]);
+    let url = server.url().replace("http://", "HTTP://");
+    let session = RetryClient::new(client(), Policy::new().total(0));
+    let mounted = session.clone().mount("hTTp://127.0.0.1:", POLICY).get(&url).send().await.unwrap();
+    assert_eq!((mounted.status(), server.requests()), (reqwest::StatusCode::OK, 2));
+    let other = answers(&[BUSY, OK]);
+    let elsewhere = session.mount("https://127.0.0.1:", POLICY).get(other.url()).send().await.unwrap();
+    assert_eq!((elsewhere.status(), other.requests()), (reqwest::StatusCode::SERVICE_UNAVAILABLE, 1));
 }
 
 #[tokio::test]

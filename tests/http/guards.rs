@@ -1,10 +1,14 @@
 //! Budgets, breakers and nesting through the clients' doors, counted on the server's side.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use persevere::http::{RetryAgent, RetryClient, RetryExt as _};
-use persevere::{AdaptiveThrottle, Breaker, BreakerState, Budget, Nested, Policy, Rejected, Report, StopReason};
+use persevere::{
+    AdaptiveThrottle, BlockingTimer, Breaker, BreakerState, Budget, Event, Nested, Policy, Rejected, Report,
+    StopReason, ThreadTimer,
+};
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
 
@@ -71,6 +75,33 @@ async fn an_open_breaker_sends_nothing_and_answers_as_a_gateway_would() {
     assert!(answer.text().await.unwrap().contains("breaker is open"));
     assert_eq!((report.attempts(), report.stop_reason()), (0, Some(StopReason::BreakerOpen)));
     assert_eq!(server.requests(), 4);
+}
+
+/// The breaker opens while the run waits. The hook belongs to an attempt, and none is made.
+#[test]
+fn a_retry_that_is_refused_calls_no_hook() {
+    fn open(breaker: &Breaker) {
+        let now = BlockingTimer::now(&ThreadTimer);
+        while let Ok(permit) = breaker.admit(now) {
+            permit.failed(now);
+        }
+    }
+    let hooks = Cell::new(0);
+    let hook = |_: Event<'static>| hooks.set(hooks.get() + 1);
+
+    let server = answers(&[BUSY]);
+    let breaker = Arc::new(Breaker::new());
+    let policy = POLICY.on_retry(|_: Event<'_, reqwest::Error>| open(&breaker)).before_retry(hook);
+    let session = RetryClient::new(blocking(), POLICY).breaker(breaker.clone());
+    let answer = session.get(server.url()).policy(policy).send().unwrap();
+    assert_eq!((answer.status(), server.requests(), hooks.get()), (StatusCode::SERVICE_UNAVAILABLE, 1, 0));
+
+    let server = answers(&[BUSY]);
+    let breaker = Arc::new(Breaker::new());
+    let policy = POLICY.on_retry(|_: Event<'_, ureq::Error>| open(&breaker)).before_retry(hook);
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY).breaker(breaker.clone());
+    assert!(matches!(agent.get(&server.url()).policy(policy).call(), Err(ureq::Error::Io(_))));
+    assert_eq!((server.requests(), hooks.get()), (1, 0));
 }
 
 #[test]
