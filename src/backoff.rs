@@ -26,7 +26,7 @@ use crate::nanos;
 /// let waits: Vec<_> = Backoff::new(Duration::from_millis(300)).take(4).map(|w| w.as_secs_f64()).collect();
 /// assert_eq!(waits, [0.0, 0.6, 1.2, 2.4]);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct Backoff {
     pub(crate) rule: Rule,
@@ -76,7 +76,7 @@ impl Backoff {
 
     /// Sets what an exponential backoff multiplies each wait by; 2 unless set.
     ///
-    /// It is kept as an `f32`, and a decimal of up to six digits means exactly that decimal: 1.1 is 1.1. Infinity
+    /// It is kept as an `f32`. Below 8, a decimal of up to six places means exactly that decimal: 1.1 is 1.1. Infinity
     /// jumps to `max`. NaN or less than 1 is refused by [`Policy::check`](crate::Policy::check); left unchecked, NaN
     /// acts as 1.
     #[inline]
@@ -95,7 +95,7 @@ impl Backoff {
 
     /// Says whether the first wait is zero. True for an exponential backoff unless set, false for the others.
     ///
-    /// The waits after it are the same either way.
+    /// The waits after it are the same either way, but for decorrelated jitter, which builds on the wait before.
     #[inline]
     pub const fn immediate_first(mut self, immediate: bool) -> Self {
         self.rule.immediate_first = immediate;
@@ -117,6 +117,14 @@ impl Backoff {
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
+    }
+}
+
+/// Equal are those that are set alike and have come as far.
+impl PartialEq for Backoff {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { rule, seed, failures, grown: _, previous } = self;
+        (rule, seed, failures, previous) == (&other.rule, &other.seed, &other.failures, &other.previous)
     }
 }
 
@@ -319,9 +327,6 @@ impl Rule {
         match self.kind {
             Kind::None => grown,
             Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random()),
-            _ if grown == 0 => 0,
-            Kind::Full => jitter::within(grown, random()),
-            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
             Kind::Decorrelated => {
                 let low = self.base.min(self.max);
                 let high = previous.nanos().max(low).saturating_mul(3).min(self.max);
@@ -329,6 +334,9 @@ impl Rule {
                 *previous = Coarse::new(wait);
                 wait
             }
+            _ if grown == 0 => 0,
+            Kind::Full => jitter::within(grown, random()),
+            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
         }
     }
 }
@@ -409,6 +417,27 @@ mod tests {
         waits = waits.factor(1.0).max(Duration::MAX);
         assert_eq!(seconds(waits.by_ref(), 2), [1.0, 1.0]);
         assert_eq!(seconds(waits.factor(2.0), 2), [2048.0, 4096.0]);
+    }
+
+    #[test]
+    fn equal_are_those_that_will_wait_the_same() {
+        let mut one = Backoff::new(Duration::from_secs(1));
+        let mut other = one.clone();
+        one.next();
+        assert_ne!(one, other);
+        other.next();
+        assert_eq!(one, other);
+        assert_eq!(one, other.max(Duration::from_secs(120)));
+        assert_ne!(one, one.clone().seed(1));
+    }
+
+    #[test]
+    fn decorrelated_jitter_takes_no_notice_of_the_factor() {
+        let waits = |factor| {
+            let backoff = Backoff::new(Duration::from_nanos(9)).factor(factor).jitter(Jitter::Decorrelated).seed(3);
+            backoff.take(9).collect::<Vec<_>>()
+        };
+        assert_eq!(waits(0.5), waits(2.0));
     }
 
     #[test]

@@ -18,11 +18,11 @@ use crate::{Policy, Retryable};
 ///
 /// # Errors
 ///
-/// The operation's own last error.
+/// The operation's own last error; one made by `From<Rejected>` if a breaker or a throttle let no attempt begin.
 ///
 /// # Panics
 ///
-/// Only if the operation does; a panic passes through.
+/// Only if the operation, a hook or a classifier does; a panic passes through.
 ///
 /// ```
 /// use persevere::{Policy, retry};
@@ -55,7 +55,7 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error.
+    /// The operation's own last error; one made by `From<Rejected>` if a breaker or a throttle let no attempt begin.
     #[inline]
     pub fn run<F, V, E>(self, mut operation: F) -> Result<V, E>
     where
@@ -71,7 +71,7 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error.
+    /// The operation's own last error; one made by `From<Rejected>` if a breaker or a throttle let no attempt begin.
     ///
     /// ```
     /// use persevere::Policy;

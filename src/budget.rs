@@ -21,8 +21,8 @@ use crate::sync::{AtomicU64, Relaxed, const_fn};
 /// | [`new`](Budget::new), with a ratio | deposits the ratio | withdraws 1 |
 /// | [`quota`](Budget::quota), with prices | deposits 1; after retries, what the last one cost | withdraws its price |
 ///
-/// There is no clock in it, so no step of one and no quiet night can refill or stall it, and no reserve for each
-/// client: such a reserve is often more than the client's own traffic. What a burst can cost is the size times the
+/// It has no clock, so neither a step of one nor a quiet night changes it. It keeps no reserve for each client: such a
+/// reserve is often more than the client's own traffic. What a burst can cost is the size times the
 /// number of budgets, so share one among all that call the same server: in a `static`, or in an `Arc`. It is not
 /// `Clone`, since a copy would double its tokens.
 ///

@@ -51,7 +51,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> fmt::Debug for Driver<P, C, K, O,
 }
 
 /// What a run remembers: nothing before its first failure, or before its start if it looks at the clock. So a first
-/// try that succeeds writes one word before the operation, and reads it behind.
+/// try that succeeds writes one word before the operation, and reads it afterwards.
 ///
 /// Beside the driver, not in it: what is out of line gets a pointer to this, and all else stays in registers.
 #[derive(Debug)]
@@ -263,8 +263,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 
 /// All that follows a failure where nobody observes: the wait, in nanoseconds, or none.
 ///
-/// Out of line, so that a door that succeeds keeps no register for it; and what it calls it calls last, so that it keeps
-/// none either.
+/// Out of line, so that a door that succeeds keeps no register for it; and what it calls it calls last, unless the run is
+/// traced, so that it keeps none either.
 #[cold]
 #[inline(never)]
 fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict) -> Option<u64> {
@@ -301,7 +301,7 @@ impl Asked {
     const NOTHING: Self = Self { seed: None, listed: Listed::No, least: 0 };
 }
 
-/// The core, once for all but the usual runs.
+/// The core, for all but the usual runs.
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
     let Asked { seed, listed, least } = *asked;

@@ -1,8 +1,8 @@
 //! Events and metrics: what every run tells by itself, from its first failure on.
 //!
 //! With the feature `tracing` a run whose first attempt fails opens a span and tells each failure and its end; with
-//! `metrics` it counts. Neither needs a line in your code, neither changes a bound, and a run that succeeds at once
-//! tells nothing, allocates nothing and looks at no clock.
+//! `metrics` it counts. Neither needs a line in your code, neither changes a bound, and for a run that succeeds at once
+//! neither tells anything, allocates anything or looks at a clock.
 //!
 //! # Events
 //!
@@ -16,7 +16,7 @@
 //! | `error.type` | failure, span | the [fault](crate::Fault): `connect`, `timeout`, …; on the span, the last one's, if the run gave up |
 //! | `http.response.status_code` | failure | the answer's status, where there was one |
 //! | `retry.wait` | failure | seconds until the next attempt; absent if there is none |
-//! | `retry.nested` | failure | `true` if a run inside the attempt had retried already and given up; asked only with a report or [`Retry::events`](crate::Retry::events) |
+//! | `retry.nested` | failure | `true` if a run inside the attempt gave up; asked only with a report, [`Retry::events`](crate::Retry::events) or [`Retry::nested`](crate::Retry::nested) |
 //! | `retry.hint` | failure | seconds that the server asked for, if it did |
 //! | `exception.message` | failure | the error's text, only with [`Retry::events`](crate::Retry::events) |
 //! | `retry.attempts` | end, span | how many attempts were made |
@@ -35,7 +35,7 @@
 //! | `persevere.failures` (counter) | `error.type` | failed attempts |
 //! | `persevere.retries` (counter) | `error.type` | failures after which a retry was decided |
 //! | `persevere.recovered` (counter) | | runs that failed and then succeeded |
-//! | `persevere.gave_up` (counter) | `retry.stop_reason` | runs that ended with a failure |
+//! | `persevere.gave_up` (counter) | `retry.stop_reason` | runs that ended with a failure, or that a breaker or a throttle let make no attempt |
 //! | `persevere.attempts` (histogram) | | attempts of each run that failed at least once |
 
 // The builder has `events` with the feature only.
@@ -87,7 +87,7 @@ impl Events {
     }
 
     /// Tells a failure after which the attempt with the number `due` will be made, and gives the wait back: what is
-    /// called last costs its caller no frame.
+    /// called last costs its caller no frame, but for a run that is traced.
     #[inline(always)]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     #[allow(clippy::unnecessary_wraps)] // It is what the caller returns.

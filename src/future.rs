@@ -27,11 +27,12 @@ use crate::{Policy, Retryable, Timed, TimedOut};
 ///
 /// # Errors
 ///
-/// The operation's own last error.
+/// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
+/// `From<Rejected>` if a breaker or a throttle let no attempt begin.
 ///
 /// # Panics
 ///
-/// If the operation does. Outside a tokio runtime tokio's timer panics, as tokio does, when there is a wait.
+/// If the operation, a hook or a classifier does. Outside a tokio runtime tokio's timer panics, as tokio does, when there is a wait.
 ///
 /// # Cancel safety
 ///
@@ -79,7 +80,8 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error; if an attempt timeout cut the last attempt, one made by `From<TimedOut>`.
+    /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
+    /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
     ///
     /// # Cancel safety
     ///
@@ -119,7 +121,8 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error; if an attempt timeout cut the last attempt, one made by `From<TimedOut>`.
+    /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
+    /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
     ///
     /// # Cancel safety
     ///

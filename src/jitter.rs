@@ -1,7 +1,11 @@
 //! The random part of a wait, and where its randomness comes from.
 
+#[cfg(all(feature = "jitter", target_has_atomic = "64"))]
+use core::sync::atomic::AtomicU64 as Counter;
+#[cfg(all(feature = "jitter", not(target_has_atomic = "64")))]
+use core::sync::atomic::AtomicUsize as Counter;
 #[cfg(feature = "jitter")]
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 /// Chooses how much of a wait is left to chance.
@@ -86,9 +90,14 @@ pub(crate) fn drawn(seed: Option<u64>, n: u32) -> u64 {
 }
 
 /// The process's stream: a counter that starts at a number from the system's entropy; 0 until then. One stream for all
-/// threads: a draw is one atomic addition, no two are the same, and nothing is set up for each thread.
+/// threads: a draw is one atomic addition, no two are of the same count, and nothing is set up for each thread.
 #[cfg(feature = "jitter")]
-static STREAM: AtomicUsize = AtomicUsize::new(0);
+static STREAM: Counter = Counter::new(0);
+
+#[cfg(all(feature = "jitter", target_has_atomic = "64"))]
+type Count = u64;
+#[cfg(all(feature = "jitter", not(target_has_atomic = "64")))]
+type Count = usize;
 
 /// Whether the stream has begun.
 #[cfg(feature = "jitter")]
@@ -104,22 +113,28 @@ pub(crate) fn is_ready() -> bool {
 fn prepare() {
     use core::hash::{BuildHasher, Hasher};
     let entropy = std::hash::RandomState::new().build_hasher().finish() ^ of_the_browser();
-    let _ = STREAM.compare_exchange(0, (entropy as usize).max(1), Ordering::Relaxed, Ordering::Relaxed);
+    let _ = STREAM.compare_exchange(0, (entropy as Count).max(1), Ordering::Relaxed, Ordering::Relaxed);
 }
 
 /// One draw of the stream, which has begun. Not for secrets.
 #[cfg(feature = "jitter")]
 #[inline(always)]
 pub(crate) fn next() -> u64 {
-    fold(STREAM.fetch_add(STEP as usize, Ordering::Relaxed) as u64)
+    spread(STREAM.fetch_add(STEP as Count, Ordering::Relaxed))
 }
 
 /// Spreads the bits of a counter by one wide product, folded, as wyrand does (Wang Yi, 2019): half the work of [`mix`].
-#[cfg(feature = "jitter")]
+/// It needs all 64 bits: of a shorter counter one draw would tell the next.
+#[cfg(all(feature = "jitter", target_has_atomic = "64"))]
 #[inline(always)]
-const fn fold(z: u64) -> u64 {
+const fn spread(z: u64) -> u64 {
     let product = z as u128 * (z ^ 0xe703_7ed1_a0b4_28db) as u128;
     product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(all(feature = "jitter", not(target_has_atomic = "64")))]
+const fn spread(z: usize) -> u64 {
+    mix(z as u64)
 }
 
 /// Where `RandomState` is no source of entropy, the browser is.
@@ -159,9 +174,34 @@ mod tests {
         }
     }
 
+    /// How often each pair of tenths is drawn, one draw and a later one, in 10 000 draws.
+    fn pairs(draws: impl Iterator<Item = u64>, lag: usize) -> [u32; 100] {
+        let tenths: std::vec::Vec<_> = draws.take(10_000).map(|draw| within(9, draw) as usize).collect();
+        let mut seen = [0; 100];
+        for pair in tenths.windows(lag + 1) {
+            seen[pair[0] * 10 + pair[lag]] += 1;
+        }
+        seen
+    }
+
     #[test]
     #[cfg(feature = "jitter")]
-    fn no_two_threads_share_a_stream() {
+    fn no_draw_tells_a_later_one() {
+        for lag in [1, 2, 3, 7] {
+            let _ = drawn(None, 1);
+            let stream = pairs(core::iter::repeat_with(next), lag);
+            // What a target without 64-bit atomics does.
+            let short = |n: u32| mix(u64::from(0xdead_beef_u32.wrapping_add(n.wrapping_mul(STEP as u32))));
+            let seeded = pairs((0..).map(|n| seeded(7, n)), lag);
+            for seen in [stream, pairs((0..).map(short), lag), seeded] {
+                assert!(seen.iter().all(|seen| (40..180).contains(seen)), "{lag}: {seen:?}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "jitter")]
+    fn no_two_threads_share_a_draw() {
         let draws = || [drawn(None, 1), drawn(None, 2)];
         let other = std::thread::spawn(draws).join().unwrap();
         let here = draws();

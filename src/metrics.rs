@@ -49,5 +49,8 @@ pub(crate) fn ended(reason: StopReason, attempts: u32) {
             recorder.register_counter(&GAVE_UP[word_index(reason)], &METADATA).increment(1);
         }),
     }
-    histogram!("persevere.attempts").record(f64::from(attempts));
+    // One whose first attempt was not let through made none.
+    if attempts > 0 {
+        histogram!("persevere.attempts").record(f64::from(attempts));
+    }
 }

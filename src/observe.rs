@@ -62,6 +62,7 @@ pub trait Observer {
 /// A retry that the core has decided on.
 #[doc(hidden)]
 #[derive(Debug)]
+#[cfg_attr(not(target_has_atomic = "64"), allow(dead_code))] // Only what is shared by runs has a say.
 pub struct Retrying<'a> {
     pub(crate) verdict: &'a Verdict,
     /// Whether a run inside the attempt gave up.

@@ -22,7 +22,7 @@ pub trait Plan {
 
     fn policy(&self) -> Self::Held;
 
-    /// The policy in its place, if there is nothing around it that could change a wait.
+    /// The policy in its place, if the plan is that alone.
     #[inline(always)]
     fn plain(&self) -> Option<&Policy> {
         None

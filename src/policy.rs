@@ -106,7 +106,8 @@ impl Policy {
 
     /// Sets how many retries may follow the first attempt: `total(3)` makes at most 4 attempts.
     ///
-    /// This is urllib3's meaning. [`max_attempts`](Policy::max_attempts) tells the other number.
+    /// This is urllib3's meaning. [`max_attempts`](Policy::max_attempts) tells the other number. `u32::MAX` is
+    /// [`forever`](Policy::forever).
     #[inline]
     pub const fn total(mut self, retries: u32) -> Self {
         self.total = retries;

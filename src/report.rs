@@ -228,7 +228,8 @@ impl Failure {
         nanos::duration(self.began)
     }
 
-    /// Tells how long the attempt took. If a sleep before it overran, that is counted here.
+    /// Tells how long the attempt took. A hook before it is part of it, and if a sleep before it overran, that is counted
+    /// here.
     pub const fn took(&self) -> Duration {
         nanos::duration(self.took)
     }
@@ -243,7 +244,7 @@ impl Failure {
         self.hint
     }
 
-    /// Tells whether a run inside the attempt had retried already, and given up; see [`Nested`](crate::Nested).
+    /// Tells whether a run inside the attempt gave up; see [`Nested`](crate::Nested).
     pub const fn nested(&self) -> bool {
         self.nested
     }

@@ -139,9 +139,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     ///
     /// In an async door the closure returns a future of `()`, which is part of the attempt that it precedes: an
     /// attempt timeout covers both. In a blocking door it returns `()`. For a hook that borrows what the operation
-    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). It also helps where a closure here
-    /// is "not general enough" for a task that is spawned, which the compiler says of closures that take a type with a
-    /// lifetime; so does a `fn` as the hook.
+    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). If the compiler calls a hook closure
+    /// "not general enough" in a task that is spawned, that form helps, and so does a `fn` as the hook.
     pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, Hook<F>, T>
     where
         F: FnMut(Event<'static>) -> R,
@@ -251,8 +250,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Asks a [`Breaker`](crate::Breaker) that many runs share before each attempt, and tells it each outcome.
     ///
-    /// While it is open no attempt begins: the run ends with an error made by `E: From<Rejected>`; or, if it would still
-    /// be open when a wait ends, with the operation's own, without that wait. A retry that waited and then finds the
+    /// While it is open no attempt begins, and the run ends with an error made by `E: From<Rejected>`. If it would still be
+    /// open after the next wait, the run ends at once with the operation's own error. A retry that waited and then finds the
     /// probe's place taken ends with `Rejected`, since the operation's error is gone by then. In each case the reason is
     /// [`StopReason::BreakerOpen`](crate::StopReason::BreakerOpen). A run that is dropped or panics as the probe gives
     /// its place back. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
@@ -300,8 +299,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// Adds to the run's [events](crate::events) the errors' text, as `exception.message`, and how long the run took.
     ///
     /// The text is made safe as a report's is: one line of at most 96 bytes, control characters escaped, credentials
-    /// and query of any URL left out. Without this the events say no word of the error's own, since not every error
-    /// has words, and not every word belongs into a log. It makes the run look at the clock, as a report does.
+    /// and query of any URL left out. Without this the events leave out the error's text: not every error has one, and
+    /// it may hold what belongs into no log. It makes the run look at the clock, as a report does.
     ///
     /// ```
     /// use persevere::Policy;

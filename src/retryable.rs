@@ -56,7 +56,8 @@ pub enum Fault {
     Read,
     /// The other side answered that it failed.
     Status,
-    /// The other side answered that it is asked too much. Never gets an immediate retry.
+    /// The other side answered that it is asked too much. Its first retry waits the backoff's base, never nothing in its
+    /// place.
     Throttle,
     /// A redirect could not be followed.
     Redirect,

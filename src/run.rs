@@ -14,7 +14,7 @@ use crate::retryable::{Fault, Reached, Verdict};
 ///
 /// Every door of this crate drives this core; use it where none of them fits. Feed it with a verdict on each failure,
 /// the time on any monotonic clock, and a random number; it answers with a wait or with the reason to stop. The order
-/// of its rules: classification, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
+/// of its rules: classification, idempotence, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
 ///
 /// ```
 /// use persevere::{Next, Policy, Run, StopReason, Verdict};
@@ -90,7 +90,7 @@ pub enum StopReason {
         /// The wait that the server asked for.
         hint: Duration,
     },
-    /// The next wait would have ended past the deadline.
+    /// The next wait would have ended past the deadline, or the deadline had passed when the attempt ended.
     DeadlineExceeded,
     /// The [`Budget`](crate::Budget) has no token for a retry.
     BudgetExhausted,
@@ -98,7 +98,7 @@ pub enum StopReason {
     BreakerOpen,
     /// The [`AdaptiveThrottle`](crate::AdaptiveThrottle) held the first attempt back.
     Throttled,
-    /// A run inside the attempt had retried already, and given up; see [`Nested`](crate::Nested).
+    /// A run inside the attempt gave up; see [`Nested`](crate::Nested).
     Nested,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Display for StopReason {
             Self::BudgetExhausted => f.write_str("budget exhausted"),
             Self::BreakerOpen => f.write_str("breaker open"),
             Self::Throttled => f.write_str("held back by the throttle"),
-            Self::Nested => f.write_str("retried within already"),
+            Self::Nested => f.write_str("gave up within"),
         }
     }
 }
@@ -191,7 +191,7 @@ pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
 
 /// The one place that decides: how long to wait, in nanoseconds, or why to stop.
 ///
-/// Compiled twice: with `USUAL`, which takes [`is_usual`] and the lack of a list for granted, it calls nothing, and so saves no register.
+/// With `USUAL`, which takes [`is_usual`] and the lack of a list for granted, it calls nothing, and so saves no register.
 #[inline(always)]
 pub(crate) fn decide<const USUAL: bool>(
     policy: &Policy,

@@ -225,7 +225,11 @@ impl<'de> Deserialize<'de> for Human {
     }
 }
 
-/// As a map of the setters' names. Durations are written for people: "300ms", "2m".
+/// As a map of the setters' names, and `growth` beside them: "exponential", "constant", "linear", "fibonacci".
+///
+/// Durations are written for people: "300ms", "2m". `jitter` is "none", "full", "equal", "decorrelated" or
+/// `{ "additive": "1s" }`; `hints` is `"give_up"`, "clamp" or "ignore"; an unlimited `total` is "forever". An infinite
+/// factor can be written in no format that has no word for it, such as JSON.
 ///
 /// ```
 /// use persevere::Policy;

@@ -5,9 +5,11 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
 // ---
 pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Error> {
     let of = ::persevere::__private::of::<Result<Rows, Error>>();
-    const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().checked();
     let mut run = ::persevere::__private::drive(
-        ::persevere::__private::IntoRetry::into_retry(__POLICY.total(retries))
+        ::persevere::__private::IntoRetry::into_retry({
+            const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().checked();
+            __POLICY
+        }.total(retries))
             .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))
             .keep_event()
     );

@@ -6,14 +6,17 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
 // ---
 fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
     let of = ::persevere::__private::of::<Result<_, Error>>();
-    const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new()
-        .total(5)
-        .backoff(::persevere::__private::Duration::from_nanos(300000000u64))
-        .jitter(::persevere::__private::Jitter::Full)
-        .checked();
     of.block(
         ::persevere::__private::drive(
-            ::persevere::__private::IntoRetry::into_retry(&__POLICY).when(of.when(|error| error.is_busy()))
+            ::persevere::__private::IntoRetry::into_retry({
+                const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new()
+                    .total(5)
+                    .backoff(::persevere::__private::Duration::from_nanos(300000000u64))
+                    .jitter(::persevere::__private::Jitter::Full)
+                    .checked();
+                &__POLICY
+            })
+            .when(of.when(|error| error.is_busy()))
         ),
         |run, memory| {
             let attempt = run.attempt_blocking(memory);

@@ -30,7 +30,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     let Item { shape, result, body, place, .. } = item;
     let krate = &args.krate;
     let private = quoted!(#krate::__private);
-    let (policy, made) = policy(args, &private);
+    let made = made(args, &private);
     let clones: TokenStream = args.clones.iter().map(|name| clone(name, item, &private)).collect();
     let (asked, before) = before(args.before.as_ref(), &private);
     if let Shape::Blocking = shape {
@@ -38,7 +38,6 @@ fn run(item: &Item, args: &Args) -> TokenStream {
         let operation = braced_at(quoted!(#attempt #asked #clones #before #body), *place);
         return quoted! {
             let of = #private::of::<#result>();
-            #policy
             of.block(#made, |run, memory| #operation)
         };
     }
@@ -57,7 +56,6 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
     quoted! {
         let of = #private::of::<#result>();
-        #policy
         let mut run = #made;
         let mut memory = run.start();
         loop {
@@ -108,10 +106,9 @@ fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
     quoted!(#word #name = #clone(#borrow);)
 }
 
-/// What makes the run, and a statement before it: literals are checked in a `const`, and the run borrows that.
-fn policy(args: &Args, private: &TokenStream) -> (TokenStream, TokenStream) {
+/// What makes the run. Literals are checked in a `const`, and the run borrows that; the keys' own code does not see it.
+fn made(args: &Args, private: &TokenStream) -> TokenStream {
     let Args { policy, fixed, computed, timeout, prepared, .. } = args;
-    let mut literal = TokenStream::new();
     let (base, rest) = match policy {
         Some(policy) if fixed.is_empty() && computed.is_empty() => (policy.clone(), timeout.as_ref()),
         Some(policy) => (quoted!((#policy) #(#fixed)* #(#computed)*), timeout.as_ref()),
@@ -121,23 +118,22 @@ fn policy(args: &Args, private: &TokenStream) -> (TokenStream, TokenStream) {
                 if inside.is_some() { quoted!(#private::Timed<#private::Policy>) } else { quoted!(#private::Policy) };
             // At the attribute as a whole, for the message about a contradiction.
             let checked = quote!(.checked());
-            literal = quoted!(const __POLICY: #kind = #private::Policy::new() #(#fixed)* #inside #checked;);
+            let literal = quoted!(const __POLICY: #kind = #private::Policy::new() #(#fixed)* #inside #checked;);
             if computed.is_empty() {
-                (quoted!(&__POLICY), None)
+                (quoted!({ #literal &__POLICY }), None)
             } else {
-                (quoted!(__POLICY #(#computed)*), timeout.as_ref())
+                (quoted!({ #literal __POLICY } #(#computed)*), timeout.as_ref())
             }
         }
     };
     let keeps = args.before.as_ref().is_some_and(|hook| hook.event.is_some());
     let keep = keeps.then(|| quoted!(.keep_event()));
     let rest: Vec<_> = rest.into_iter().chain(prepared).map(ToTokens::to_token_stream).chain(keep).collect();
-    let made = if rest.is_empty() {
+    if rest.is_empty() {
         quoted!(#private::drive(#base))
     } else {
         quoted!(#private::drive(#private::IntoRetry::into_retry(#base) #(#rest)*))
-    };
-    (literal, made)
+    }
 }
 
 impl ToTokens for Call {

@@ -90,8 +90,8 @@ mod tokens;
 /// ```text
 /// fn read(path: &Path) -> io::Result<String> {
 ///     let of = __private::of::<io::Result<String>>();
-///     const __POLICY: Policy = Policy::new().total(3).checked();
-///     of.block(__private::drive(&__POLICY), |run, memory| { std::fs::read_to_string(path) })
+///     let policy = { const __POLICY: Policy = Policy::new().total(3).checked(); &__POLICY };
+///     of.block(__private::drive(policy), |run, memory| { std::fs::read_to_string(path) })
 /// }
 /// ```
 ///

@@ -480,8 +480,8 @@ impl<C> RetryClient<C> {
         Self::with(client, policy.into(), false)
     }
 
-    /// Builds the client, too, and counts the redirects that it follows: a connect fault without a redirect is known for
-    /// one, and retried for any method.
+    /// Builds the client, too, and counts the redirects that it follows. So it can tell that a connect fault came before
+    /// any redirect, and retries that for any method.
     ///
     /// `redirects` takes the place of a redirect policy that the builder has; its other settings stay.
     ///

@@ -1,4 +1,4 @@
-//! Nesting: how a run learns that another one, inside its attempt, has retried already and given up.
+//! Nesting: how a run learns that another one, inside its attempt, has given up.
 
 use core::future::Future;
 

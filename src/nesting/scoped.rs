@@ -16,9 +16,9 @@ use crate::run::StopReason;
 /// async and across every `await`. A run that gave up leaves it; one that succeeded, or met a permanent failure, or made
 /// its only attempt because its `total` is 0, does not.
 ///
-/// What it does not see: a run on another thread or in a task of its own, since that is not inside the attempt. What it
-/// takes for nested though it may not be: a failure of the attempt after one of an inner run that the operation handled
-/// by itself; the mark stays until the attempt ends, for giving up too early costs less than a storm.
+/// What it does not see: a run on another thread or in a task of its own, since that is not inside the attempt. It is
+/// wrong in one case: the operation handles an inner run's failure by itself, and then fails for another reason. The
+/// mark stays until the attempt ends, for giving up too early costs less than a storm.
 ///
 /// ```
 /// use persevere::{Nested, Policy, StopReason, Report};

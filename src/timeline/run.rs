@@ -150,10 +150,12 @@ impl fmt::Display for Timeline<'_> {
             let ink = match entry {
                 Entry::Omitted(count) => {
                     row.right(number, Ink::Plain, "…")?;
-                    row.space(2 + cell(span.began, whole, bar));
-                    let gap = cell(span.next, whole, bar) - cell(span.began, whole, bar);
-                    row.bar(Ink::Faint, '┄', gap)?;
-                    row.space(bar - cell(span.next, whole, bar) + 2);
+                    // A timer that ends early has the next attempt begin before the wait is over.
+                    let from = cell(span.began, whole, bar);
+                    let to = cell(span.next, whole, bar).max(from);
+                    row.space(2 + from);
+                    row.bar(Ink::Faint, '┄', to - from)?;
+                    row.space(bar - to + 2);
                     row.text(Ink::Plain, short(format_args!("{count} more failure{}", plural(count))).as_str())?;
                     continue;
                 }

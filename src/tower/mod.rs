@@ -88,7 +88,7 @@
 //! ```
 //!
 //! Put the layer below one that follows redirects: above it a connection that failed may be the second hop's. reqwest's
-//! client follows them inside, so there a request that is not idempotent is sent again after no fault at all; `RetryClient`
+//! client follows them inside, so there a request that is not idempotent is not sent again after any fault; `RetryClient`
 //! knows more. A response that is retried is dropped unread.
 //!
 //! # Where the layer stands

@@ -889,3 +889,25 @@ mod surroundings {
         let _ = hostile::Mine::Ok;
     }
 }
+
+/// The constant of the literals is seen by no code of the user's.
+#[test]
+fn a_constant_of_the_expansions_name_is_the_users_own() {
+    const __POLICY: Policy = Policy::new().total(77);
+
+    #[retry(backoff = 0, total = 2, when = |_| __POLICY.max_attempts() == Some(78))]
+    fn blocking(server: &Server) -> io::Result<u32> {
+        assert_eq!(__POLICY.max_attempts(), Some(78));
+        server.call()
+    }
+
+    #[retry(backoff = 0, total = __POLICY.max_attempts().unwrap() - 76)]
+    async fn asynchronous(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    let (one, other) = (Server::failing(9), Server::failing(9));
+    assert!(blocking(&one).is_err());
+    assert!(futures::executor::block_on(asynchronous(&other)).is_err());
+    assert_eq!((one.calls(), other.calls()), (3, 3));
+}

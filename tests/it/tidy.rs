@@ -42,6 +42,15 @@ fn the_readme_lists_the_features_of_the_manifest() {
     assert_eq!(listed, expected);
 }
 
+/// Where the readme is read, hidden lines of an example are shown, and would have to be taken out of what is copied.
+#[test]
+fn the_readmes_examples_have_no_hidden_lines() {
+    let readme = read("README.md");
+    let examples: Vec<_> = readme.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() > 4);
+    assert!(examples.iter().all(|example| !example.lines().any(|line| line == "#" || line.starts_with("# "))));
+}
+
 #[test]
 fn the_changelog_has_the_version_and_the_macros_are_pinned_to_it() {
     let version = env!("CARGO_PKG_VERSION");

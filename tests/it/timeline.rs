@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use persevere::testing::{Script, VirtualTimer};
-use persevere::{Event, Jitter, Policy, Report, Timeline};
+use persevere::{Backoff, Event, Jitter, Policy, Report, Timeline};
 use proptest::prelude::*;
 
 use crate::support::{Door, Failed, any_backoff, any_time, any_verdict, millis, secs, through};
@@ -304,4 +304,31 @@ fn a_timeline_is_small_and_holds_nothing() {
     fn assert_copy<T: Copy + Send + Sync + std::fmt::Debug>() {}
     assert_copy::<Timeline<'_>>();
     assert_copy::<persevere::Forecast>();
+}
+
+/// A timer that ends early, such as one that counts the waits, has the next attempt begin before the wait is over.
+#[test]
+fn a_timeline_is_drawn_of_waits_that_were_cut_short() {
+    struct Early(VirtualTimer, u32);
+
+    impl persevere::BlockingTimer for Early {
+        fn now(&self) -> Duration {
+            persevere::BlockingTimer::now(&self.0)
+        }
+        fn sleep(&self, wait: Duration) {
+            persevere::BlockingTimer::sleep(&self.0, wait / self.1);
+        }
+    }
+
+    for (total, by) in [3, 8, 9, 20, 99].into_iter().flat_map(|total| [(total, 2), (total, 1000), (total, u32::MAX)]) {
+        let mut report = Report::new();
+        let policy = Policy::from_backoff(Backoff::constant(secs(1))).total(total);
+        let policy = policy.timer(Early(VirtualTimer::new(), by));
+        let outcome = policy.report(&mut report).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
+        assert!(outcome.is_err());
+        for width in [1, 20, 80, 200] {
+            let drawn = report.timeline().width(width).to_string();
+            assert!(drawn.len() < 10_000, "{total} {by} {width}: {} bytes", drawn.len());
+        }
+    }
 }

@@ -320,15 +320,15 @@ fn instructions(page: &mut Page) {
          plain loop that the compiler sees at once with the future.",
     );
     page.paragraph(
-        "What stands above the loop by hand in the async rows: an attempt in place is a block of its own, so that `?` \
+        "What the async rows cost beyond the loop by hand: an attempt in place is a block of its own, so that `?` \
          and `return` end the attempt and not the function, and that block's state is read and written at each poll; \
          and one word says whether the run remembers anything yet. A policy by value is copied into the future, one by \
          reference is not. With `tracing` a run may own a span, so that its future has something to drop: that is looked \
          for where the run ends, and again where the future does. A retry costs classifying, limits, growth, cap, hint \
-         and deadline; with `metrics` and `tracing` compiled in about 87 more, of which most is asking for the recorder \
-         even where there is none. A retry without a wait gives the executor one turn, which in a task of tokio's costs \
-         about 400 by itself and is not counted here; what it costs beyond a retry is the second poll. A future of \
-         `retry_async` includes the 8 bytes that its closure captures here; an in-place block captures as much.",
+         and deadline; what `metrics` and `tracing` add is mostly asking for the recorder, even where there is none. A \
+         retry without a wait gives the executor one turn; the turn itself, some hundreds in a task of tokio's, is not \
+         counted here, but the second poll is. A future of `retry_async` includes what its closure captures, here a \
+         word; an in-place block captures as much.",
     );
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
     let width = text.lines().map(|line| line.split('\t').count()).max().unwrap_or(1);
@@ -410,7 +410,7 @@ fn building(page: &mut Page) {
     } else {
         "The macros do without syn. They read keys and items as tokens, and leave bodies and expressions to the \
          compiler; what was left for syn to do, errors that span the user's tokens and the values of literals, takes \
-         about a hundred lines."
+         one short file."
     };
     page.paragraph(&format!("{parsers} {choice}"));
 }
@@ -556,7 +556,7 @@ fn main() {
     page.line("# Benchmarks\n");
     page.paragraph(
         "persevere beside other retry crates and a loop written by hand. This page is written by `benches/run`, which \
-         builds and measures everything on it in one go; no figure was put in by hand.",
+         builds and measures all that is in its tables in one go.",
     );
     if env::var_os("QUICK").is_some() {
         page.paragraph("**A quick run: it shows that the benches work. Its times say little.**");
@@ -569,16 +569,17 @@ fn main() {
          which no case here reaches.",
     );
     page.paragraph(
-        "Times are the median and, behind the ±, the median absolute deviation of the samples. Rows are sorted by the \
-         first column. Rows of persevere are in bold: `retry` and `retry_async` are functions, `retry!` and \
-         `retry_async!` macros, `#[retry]` the attribute. Wall-clock figures below some nanoseconds depend on how the \
-         compiler lays out a loop; they compare rows of one table, not machines.",
+        "Times are the median and, behind the ±, the median absolute deviation of the samples. These tables are \
+         sorted by their first column. Rows of persevere are in bold: `retry` and `retry_async` are functions, `retry!` and \
+         `retry_async!` macros, `#[retry]` the attribute. Wall-clock figures of a few nanoseconds depend on how the \
+         compiler lays out a loop; they compare rows of one table, not machines, and they say little of \
+         instructions, of which a processor runs several at once.",
     );
     surroundings(&mut page);
     page.section("Where a peer is ahead");
     page.paragraph(
-        "Every column in which a peer's figure is better than one of persevere's; for times, if the 95 % confidence \
-         intervals of the two medians do not touch.",
+        "Every column in which a peer's figure is better than one of persevere's: for times, if the 95 % confidence \
+         intervals of the two medians do not touch; for builds, if its highest figure is below our lowest.",
     );
     if peers_ahead.is_empty() {
         page.paragraph("None in this run.");
