@@ -22,12 +22,13 @@ pub trait Bound: Timing {
     /// Makes the outcome of an attempt that was cut.
     type CutOff<R>: Copy;
 
-    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
+    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline. The timer comes by `&mut`, which can be
+    /// sent to another thread also where the timer can't be shared.
     fn bound<F, T>(
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
-        timer: &T,
+        timer: &mut T,
         attempt: F,
         cut_off: Self::CutOff<F::Output>,
     ) -> impl Future<Output = F::Output>
@@ -67,7 +68,7 @@ impl Bound for Whole {
     type CutOff<R> = ();
 
     #[inline(always)]
-    fn bound<F, T>((): &mut (), _: u64, _: State, _: &T, attempt: F, (): ()) -> impl Future<Output = F::Output>
+    fn bound<F, T>((): &mut (), _: u64, _: State, _: &mut T, attempt: F, (): ()) -> impl Future<Output = F::Output>
     where
         F: Future,
         T: Timer,
@@ -116,7 +117,7 @@ impl Bound for Cut {
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
-        timer: &T,
+        timer: &mut T,
         attempt: F,
         cut_off: fn(TimedOut) -> F::Output,
     ) -> impl Future<Output = F::Output>

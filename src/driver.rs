@@ -602,7 +602,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     {
         let Retry { plan, before, timer, .. } = retry;
         let attempt = before.lead(note, attempt);
-        P::Timing::bound(cut, plan.limit(), memory.state(), &*timer, attempt, P::Timing::cut_off::<V>())
+        P::Timing::bound(cut, plan.limit(), memory.state(), timer, attempt, P::Timing::cut_off::<V>())
     }
 
     /// Begins an attempt that a door polls by itself, and tells how long it may take.

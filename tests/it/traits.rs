@@ -85,6 +85,33 @@ fn a_run_with_guards_goes_anywhere() {
     anywhere(&QUICK.events());
 }
 
+/// A timer that can't be shared between threads can still go to another with its run.
+#[test]
+fn a_future_is_send_if_its_timer_is() {
+    #[derive(Default)]
+    struct Counting(std::cell::Cell<u32>);
+
+    impl Timer for Counting {
+        type Sleep = std::future::Ready<()>;
+        fn now(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn sleep(&self, _: Duration) -> Self::Sleep {
+            self.0.set(self.0.get() + 1);
+            ready(())
+        }
+    }
+
+    fn sent<F: Future + Send>(_: F) {}
+    let never = || std::future::pending::<io::Result<()>>();
+    sent(QUICK.timer(Counting::default()).run_async(never));
+    sent(QUICK.timer(Counting::default()).attempt_timeout(secs(1)).run_async(never));
+    sent(async move {
+        let policy = QUICK.timer(Counting::default()).attempt_timeout(secs(1));
+        persevere::retry_async!(policy, never().await)
+    });
+}
+
 #[test]
 fn plain_data_is_copied_compared_and_used_as_a_key() {
     value::<Policy>();
