@@ -138,8 +138,7 @@ macro_rules! retry_async {
                 $crate::__private::Step::Done(outcome) => break outcome,
                 $crate::__private::Step::Wait(wait) => wait,
             };
-            let sleep = $crate::__private::pin!(run.sleep(wait));
-            $crate::__private::rest(sleep).await;
+            $crate::__private::rest($crate::__private::pin!(run.sleep(wait))).await;
         }
     }};
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {

@@ -111,8 +111,7 @@ where
                     Step::Done(outcome) => return outcome,
                     Step::Wait(wait) => wait,
                 };
-                let sleep = pin!(driver.sleep(wait));
-                rest(sleep).await;
+                rest(pin!(driver.sleep(wait))).await;
             }
         }
     }
@@ -153,8 +152,7 @@ where
                     Step::Done(outcome) => return outcome,
                     Step::Wait(wait) => wait,
                 };
-                let sleep = pin!(driver.sleep(wait));
-                rest(sleep).await;
+                rest(pin!(driver.sleep(wait))).await;
             }
         }
     }

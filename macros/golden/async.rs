@@ -36,7 +36,6 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
             ::persevere::__private::Step::Done(outcome) => break outcome,
             ::persevere::__private::Step::Wait(wait) => wait,
         };
-        let sleep = ::persevere::__private::pin!(run.sleep(wait));
-        ::persevere::__private::rest(sleep).await;
+        ::persevere::__private::rest(::persevere::__private::pin!(run.sleep(wait))).await;
     }
 }

@@ -57,8 +57,7 @@ where
                 ::persevere::__private::Step::Done(outcome) => break outcome,
                 ::persevere::__private::Step::Wait(wait) => wait,
             };
-            let sleep = ::persevere::__private::pin!(run.sleep(wait));
-            ::persevere::__private::rest(sleep).await;
+            ::persevere::__private::rest(::persevere::__private::pin!(run.sleep(wait))).await;
         }
     })
 }

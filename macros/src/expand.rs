@@ -72,8 +72,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
                 #private::Step::Done(outcome) => break outcome,
                 #private::Step::Wait(wait) => wait,
             };
-            let sleep = #private::pin!(run.sleep(wait));
-            #private::rest(sleep).await;
+            #private::rest(#private::pin!(run.sleep(wait))).await;
         }
     }
 }

@@ -138,20 +138,28 @@ impl Timer for DefaultTimer {
 
 /// Ends when the sleep does; where there is none, gives the executor one turn.
 #[inline(always)]
-pub fn rest<S: Future<Output = ()>>(mut sleep: Pin<&mut Option<S>>) -> impl Future<Output = ()> {
-    let mut turn = Yield::default();
-    poll_fn(move |context| match sleep.as_mut().as_pin_mut() {
-        Some(sleep) => sleep.poll(context),
-        None => Pin::new(&mut turn).poll(context),
+pub fn rest<S: Future<Output = ()>>(sleep: Pin<&mut Option<S>>) -> impl Future<Output = ()> {
+    // Gone once the turn was given: a flag would take a word more in each run's future.
+    let mut sleep = Some(sleep);
+    poll_fn(move |context| {
+        let Some(place) = &mut sleep else { return Poll::Ready(()) };
+        if let Some(sleep) = place.as_mut().as_pin_mut() {
+            return sleep.poll(context);
+        }
+        sleep = None;
+        context.waker().wake_by_ref();
+        Poll::Pending
     })
 }
 
 /// Gives the executor one turn: what an async door does in place of a wait of zero.
+#[cfg(any(feature = "reqwest", feature = "tower"))]
 #[derive(Debug, Default)]
 pub(crate) struct Yield {
     yielded: bool,
 }
 
+#[cfg(any(feature = "reqwest", feature = "tower"))]
 impl Future for Yield {
     type Output = ();
 
