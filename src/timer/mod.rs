@@ -2,7 +2,7 @@
 
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::Poll;
 use core::time::Duration;
 
 #[cfg(feature = "futures-timer")]
@@ -17,6 +17,8 @@ mod tokio;
 mod wall;
 #[cfg(feature = "wasm")]
 mod wasm;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+mod yielding;
 
 #[cfg(feature = "futures-timer")]
 pub use self::futures_timer::FuturesTimer;
@@ -28,6 +30,8 @@ pub use self::tokio::TokioTimer;
 pub(crate) use self::wall::wall;
 #[cfg(feature = "wasm")]
 pub use self::wasm::WasmTimer;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+pub(crate) use self::yielding::Yield;
 
 /// Tells the time and sleeps, for async doors. Name one with [`timer`](crate::Retry::timer), or implement your own.
 ///
@@ -150,26 +154,4 @@ pub fn rest<S: Future<Output = ()>>(sleep: Pin<&mut Option<S>>) -> impl Future<O
         context.waker().wake_by_ref();
         Poll::Pending
     })
-}
-
-/// Gives the executor one turn: what an async door does in place of a wait of zero.
-#[cfg(any(feature = "reqwest", feature = "tower"))]
-#[derive(Debug, Default)]
-pub(crate) struct Yield {
-    yielded: bool,
-}
-
-#[cfg(any(feature = "reqwest", feature = "tower"))]
-impl Future for Yield {
-    type Output = ();
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.yielded {
-            return Poll::Ready(());
-        }
-        self.yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
 }
