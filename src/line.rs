@@ -17,6 +17,8 @@ pub(crate) struct Line {
     /// Where the word began that is not, so far, a URL, and whether it has a colon.
     word: u8,
     colon: bool,
+    /// What closes the bracket or quote that stands before the word; a space if there is none.
+    closer: char,
 }
 
 const SIZE: usize = 96;
@@ -26,8 +28,8 @@ const MARK: &str = "…";
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Text,
-    /// After so many characters of `://`.
-    Slashes(u8),
+    /// After so many characters of `://`; in a path, where another URL may stand, or in text.
+    Slashes(u8, bool),
     /// After a `?` or `#` that stands before this byte: a query if a `=` follows.
     Doubt(u8),
     /// In what may be credentials; they began at this byte.
@@ -38,7 +40,7 @@ enum Place {
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { bytes: [0; SIZE], length: 0, cut: false, place: Place::Text, word: 0, colon: false }
+        Self { bytes: [0; SIZE], length: 0, cut: false, place: Place::Text, word: 0, colon: false, closer: ' ' }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -53,7 +55,7 @@ impl Line {
         }
         match self.place {
             Place::Authority(start) => self.length = start,
-            Place::Path | Place::Query => {}
+            Place::Path | Place::Slashes(_, true) | Place::Query => {}
             _ if self.colon => self.length = self.word,
             _ => {}
         }
@@ -104,11 +106,18 @@ impl Line {
 /// What can end, hide or reorder a line.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-fn ends_url(c: char) -> bool {
-    c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}')
+/// What closes a word that stands right behind this.
+const fn closer(c: char) -> Option<char> {
+    match c {
+        '(' => Some(')'),
+        '[' => Some(']'),
+        '{' => Some('}'),
+        '\'' | '`' => Some(c),
+        _ => None,
+    }
 }
 
 impl fmt::Write for Line {
@@ -118,16 +127,29 @@ impl fmt::Write for Line {
             if self.cut {
                 return Ok(());
             }
+            // No other character is sure to stand neither in a password nor in a query.
+            let ends = c.is_whitespace() || is_unsafe(c) || matches!(c, '"' | '<' | '>') || c == self.closer;
             self.place = match (self.place, c) {
-                (Place::Slashes(n), '/') if n < 3 => Place::Slashes(n + 1),
-                (Place::Slashes(3), _) => Place::Authority(self.length),
-                (place, c) if ends_url(c) && !(c == ']' && matches!(place, Place::Authority(_))) => Place::Text,
+                _ if ends => Place::Text,
+                (Place::Slashes(n, path), '/') if n < 3 => Place::Slashes(n + 1, path),
+                (Place::Slashes(3, _), c) if !matches!(c, '?' | '#') => Place::Authority(self.length),
                 (Place::Authority(start), '@') => {
                     self.replace(start);
                     Place::Authority(start)
                 }
-                (Place::Authority(start), '/') if self.is_host(start) => Place::Path,
-                (place @ (Place::Authority(_) | Place::Path), '?' | '#') => {
+                // A host and a port; or, after a comma, the scheme of another URL.
+                (Place::Authority(start), '/') if self.is_host(start) => {
+                    if self.as_str().ends_with(':') {
+                        Place::Slashes(2, true)
+                    } else {
+                        Place::Path
+                    }
+                }
+                (Place::Path | Place::Slashes(_, true), ':') => Place::Slashes(1, true),
+                (
+                    place @ (Place::Authority(_) | Place::Path | Place::Slashes(_, true) | Place::Slashes(3, _)),
+                    '?' | '#',
+                ) => {
                     if let Place::Authority(start) = place {
                         if !self.is_host(start) {
                             self.replace(start);
@@ -137,7 +159,8 @@ impl fmt::Write for Line {
                     self.put(MARK);
                     Place::Query
                 }
-                (Place::Slashes(_) | Place::Text | Place::Doubt(_), '@') if self.colon => {
+                (Place::Slashes(_, true), _) => Place::Path,
+                (Place::Slashes(..) | Place::Text | Place::Doubt(_), '@') if self.colon => {
                     self.replace(self.word);
                     Place::Text
                 }
@@ -146,18 +169,19 @@ impl fmt::Write for Line {
                     self.put(MARK);
                     Place::Query
                 }
-                (Place::Slashes(_) | Place::Text, '?' | '#') => Place::Doubt(self.length + 1),
-                (Place::Slashes(_) | Place::Text, ':') => Place::Slashes(1),
-                (Place::Slashes(_) | Place::Text, _) => Place::Text,
+                (Place::Slashes(..) | Place::Text, '?' | '#') => Place::Doubt(self.length + 1),
+                (Place::Slashes(..) | Place::Text, ':') => Place::Slashes(1, false),
+                (Place::Slashes(..) | Place::Text, _) => Place::Text,
                 (place, _) => place,
             };
             self.colon |= c == ':';
             if self.place != Place::Query {
                 self.put_char(c);
             }
-            // A bracket before a word is none of it.
-            if ends_url(c) || matches!(c, '(' | '[' | '{') && self.length == self.word + 1 {
-                (self.word, self.colon) = (self.length, false);
+            // A bracket or a quote before a word is none of it.
+            let opens = closer(c).filter(|_| self.length == self.word + 1);
+            if ends || opens.is_some() {
+                (self.word, self.colon, self.closer) = (self.length, false, opens.unwrap_or(' '));
             }
         }
         Ok(())
@@ -206,6 +230,31 @@ mod tests {
         assert_eq!(line("http://me:se?cret@host/"), "http://***?…");
         assert_eq!(line("http://me:se#cret@host/"), "http://***#…");
         assert_eq!(line("http://host:80/@me http://[::1]:80/@me"), "http://host:80/@me http://[::1]:80/@me");
+    }
+
+    #[test]
+    fn a_sign_that_may_stand_in_a_secret_does_not_end_it() {
+        for (text, expected) in [
+            ("http://h/?filter[token]=secret&a=b end", "http://h/?… end"),
+            ("http://h/?t=a)secret http://h/?t=a}secret", "http://h/?… http://h/?…"),
+            ("http://me:se'cret@host/ http://me:se)cret@host/", "http://***@host/ http://***@host/"),
+            ("me:se'cret@host me:se]cret@host", "***@host ***@host"),
+            ("('me:secret@host')", "('***@host')"),
+            (
+                "`http://h/?token` 'http://h/?token' {http://h/#t} [http://h?t]",
+                "`http://h/?…` 'http://h/?…' {http://h/#…} [http://h?…]",
+            ),
+            ("(http://h/?a(b)c) on", "(http://h/?…)c) on"),
+            ("tried http://a/x,http://me:secret@b/y", "tried http://a/x,http://***@b/y"),
+            ("amqp://h1,amqp://me:secret@h2/", "amqp://h1,amqp://***@h2/"),
+            ("amqp://h1:1/,amqp://me:secret@h2/", "amqp://h1:1/,amqp://***@h2/"),
+            ("http://proxy/http://me:secret@host/", "http://proxy/http://***@host/"),
+            ("http://?token=secret unix://#secret", "http://?… unix://#…"),
+            ("file:///a/b?token", "file:///a/b?…"),
+            ("http://host/a:b:/c@d http://[::1]/x", "http://host/a:b:/c@d http://[::1]/x"),
+        ] {
+            assert_eq!(line(text), expected);
+        }
     }
 
     #[test]
