@@ -37,10 +37,10 @@ impl Default for Trace {
     }
 }
 
-/// Whether anybody may listen: one load, where nobody does.
+/// Whether anybody may listen, if only to the end, which may be a warning: one load, where nobody does.
 #[inline(always)]
 pub(crate) fn enabled() -> bool {
-    tracing::level_enabled!(tracing::Level::INFO)
+    tracing::level_enabled!(tracing::Level::WARN)
 }
 
 /// Tells a failure, and opens the span if it is the first.
@@ -94,9 +94,17 @@ impl Trace {
         }
         macro_rules! end {
             ($level:ident, $message:literal) => {
+                // A span that no filter lets through is no parent: that would be the caller's.
+                if span.is_disabled() {
+                    end!($level, $message,)
+                } else {
+                    end!($level, $message, parent: span,)
+                }
+            };
+            ($level:ident, $message:literal, $($parent:tt)*) => {
                 $level!(
                     target: "persevere",
-                    parent: span,
+                    $($parent)*
                     { "retry.attempts" = attempts, "retry.elapsed" = elapsed, "retry.stop_reason" = reason_word },
                     $message
                 )

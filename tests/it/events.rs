@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use persevere::testing::{Script, VirtualTimer};
@@ -24,6 +25,8 @@ type Fields = BTreeMap<&'static str, String>;
 struct Log {
     calls: Arc<AtomicU64>,
     lines: Arc<Mutex<Vec<Told>>>,
+    /// Lets nothing through that is below this.
+    least: Option<Level>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +71,7 @@ impl Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "persevere"
+        metadata.target() == "persevere" && self.least.is_none_or(|least| *metadata.level() <= least)
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -214,6 +217,18 @@ fn a_run_that_gives_up_warns_and_names_the_last_fault() {
         Told::Closed,
     ];
     assert_eq!(lines, expected);
+}
+
+/// `warn` is what a filter lets through in production. Then there is no span of the run's to be the event's parent, so
+/// that is the caller's.
+#[test]
+fn giving_up_is_told_where_only_warnings_are() {
+    let log = Log { least: Some(Level::WARN), ..Log::default() };
+    let policy = Policy::new().total(1).backoff(Duration::ZERO);
+    let outcome = tracing::subscriber::with_default(log.clone(), || policy.run(|| Err::<(), _>(transient())));
+    assert!(outcome.is_err());
+    let expected = told([("message", "gave up"), ("retry.attempts", "2"), ("retry.stop_reason", "exhausted")]);
+    assert_eq!(*log.lines.lock().unwrap(), [Told::Event(Level::WARN, None, expected)]);
 }
 
 /// The end's level and stop reason.
