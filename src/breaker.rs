@@ -310,7 +310,9 @@ impl Breaker {
 
     fn is_too_much(&self, failures: u64, all: u64) -> bool {
         let (part, whole) = self.part;
-        !self.share.is_nan() && u128::from(failures) * u128::from(whole) >= u128::from(part) * u128::from(all)
+        failures > 0
+            && !self.share.is_nan()
+            && u128::from(failures) * u128::from(whole) >= u128::from(part) * u128::from(all)
     }
 
     fn load(&self) -> State {

@@ -117,7 +117,7 @@ impl Budget {
             Flavour::Ratio(ratio, _) => self.set(ratio, retries),
             Flavour::Quota => {
                 self.size = retries as u64;
-                self
+                self.filled()
             }
         }
     }
@@ -129,6 +129,16 @@ impl Budget {
         self.deposit = deposit;
         self.retry = retry;
         self.throttled = retry;
+        self.filled()
+    }
+
+    /// Full again: what one that was in use has spent is of the size and in the units that it had.
+    #[cfg_attr(persevere_loom, allow(unused_mut))]
+    const fn filled(mut self) -> Self {
+        #[cfg(not(persevere_loom))]
+        {
+            self.spent = AtomicU64::new(0);
+        }
         self
     }
 

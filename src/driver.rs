@@ -166,7 +166,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let within = plan.within();
         let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let listed = if verdict.transient { plan.listed() } else { Listed::No };
-        let asked = Asked { seed: plan.seed(), listed, least: P::Timing::LEAST };
+        let asked = Asked { seed: plan.seed(), listed, least: plan.least() };
         let held = plan.policy();
         let policy = held.borrow();
         if O::IDLE {
@@ -381,7 +381,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let memory = self.start_blocking();
         let outcome = self.make(&memory, &mut attempt);
         match &outcome {
-            Ok(value) if !O::CLOCK && self.retry.accept.verdict(value).is_none() => {
+            Ok(_) if !O::CLOCK && K::ANY => {
                 self.succeeded_at_once();
                 outcome
             }
@@ -425,10 +425,12 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         if let Some(refused) = self.refuse_at(T::now) {
             return Err(refused);
         }
-        self.retry.before.call(self.note);
         self.retry.observe.begins();
         let mut mark = self.mark;
-        let outcome = O::Around::block(&mut mark, || attempt(self, memory));
+        let outcome = O::Around::block(&mut mark, || {
+            self.retry.before.call(self.note);
+            attempt(self, memory)
+        });
         self.mark = mark;
         outcome
     }
@@ -442,10 +444,22 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.admit_at(T::now)
     }
 
-    /// Makes an attempt that was let through.
+    /// Makes an attempt that was let through: the hook, then the operation, which is told what is left to it if it is to be
+    /// cut.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
-    pub(crate) fn scoped<V>(&mut self, attempt: impl FnOnce() -> V) -> V {
-        O::Around::block(&mut self.mark, attempt)
+    pub(crate) fn scoped<V>(&mut self, memory: &Memory, attempt: impl FnOnce(Option<Duration>) -> V) -> V
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+    {
+        let mut mark = self.mark;
+        let outcome = O::Around::block(&mut mark, || {
+            self.retry.before.call(self.note);
+            let cuts = self.retry.plan.limit() != u64::MAX;
+            attempt(if cuts { self.attempt_blocking(memory).left() } else { None })
+        });
+        self.mark = mark;
+        outcome
     }
 
     /// Waits.
@@ -457,15 +471,6 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         if wait != 0 {
             self.retry.timer.sleep(nanos::duration(wait));
         }
-    }
-
-    /// Calls the hook of an attempt that was let through.
-    #[cfg(any(feature = "reqwest", feature = "ureq"))]
-    pub(crate) fn lead_blocking(&mut self)
-    where
-        B: BeforeBlocking,
-    {
-        self.retry.before.call(self.note);
     }
 }
 
@@ -547,12 +552,18 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         };
         let timer = &mut self.retry.timer;
         let began = timer.now();
-        let (mut hook, mut sleep) = (pin!(hook), pin!(timer.sleep(limit)));
-        poll_fn(|context| match hook.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => sleep.as_mut().poll(context),
-        })
-        .await;
+        let mut hook = pin!(hook);
+        // What is ready at once needs no timer.
+        let ready = poll_fn(|context| Poll::Ready(hook.as_mut().poll(context).is_ready())).await;
+        if !ready && !limit.is_zero() {
+            let mut sleep = pin!(timer.sleep(limit));
+            poll_fn(|context| {
+                // The sleep is asked first, lest a busy hook use up the task's turn.
+                let late = sleep.as_mut().poll(context).is_ready();
+                if hook.as_mut().poll(context).is_ready() || late { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
         Some(limit.saturating_sub(timer.now().saturating_sub(began)))
     }
 

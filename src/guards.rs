@@ -109,6 +109,12 @@ impl<D: Deref<Target = Breaker>> Breaking<D> {
     pub(crate) const fn new(breaker: D) -> Self {
         Self { breaker, ticket: None, refused: false }
     }
+
+    fn give_back(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.breaker.release(ticket);
+        }
+    }
 }
 
 /// Without the leave: that is the other run's.
@@ -127,9 +133,7 @@ impl<D: Deref<Target = Breaker>> fmt::Debug for Breaking<D> {
 /// An attempt that was dropped or panicked: another one may be the probe.
 impl<D: Deref<Target = Breaker>> Drop for Breaking<D> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.breaker.release(ticket);
-        }
+        self.give_back();
     }
 }
 
@@ -153,6 +157,11 @@ impl<D: Deref<Target = Breaker>> Observer for Breaking<D> {
         if let Some(ticket) = self.ticket.take() {
             self.breaker.settle(ticket, !failed, nanos::duration(now));
         }
+    }
+
+    /// A run may end with leave that it did not use: another guard refused. Its future may live on for long.
+    fn ended(&mut self, _: StopReason, _: u32, _: u64) {
+        self.give_back();
     }
 
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
@@ -207,7 +216,7 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         if !self.begun {
-            let admitted = self.throttle.admit(nanos::duration(now), jitter::drawn(None, 1));
+            let admitted = self.throttle.admit(nanos::duration(now), jitter::lot());
             self.refused = admitted.is_err();
             admitted?;
             self.begun = true;

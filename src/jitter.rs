@@ -148,6 +148,19 @@ const fn of_the_browser() -> u64 {
     0
 }
 
+/// A draw that decides about a share of many. That needs no entropy, so it is one without the feature, too.
+#[cfg(target_has_atomic = "64")]
+pub(crate) fn lot() -> u64 {
+    #[cfg(feature = "jitter")]
+    return drawn(None, 1);
+    #[cfg(not(feature = "jitter"))]
+    {
+        use core::sync::atomic::{AtomicU64, Ordering};
+        static LOTS: AtomicU64 = AtomicU64::new(0);
+        mix(LOTS.fetch_add(STEP, Ordering::Relaxed))
+    }
+}
+
 #[cfg(not(feature = "jitter"))]
 pub(crate) const fn is_ready() -> bool {
     true

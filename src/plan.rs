@@ -46,6 +46,13 @@ pub trait Plan {
     fn limit(&self) -> u64 {
         u64::MAX
     }
+
+    /// What an attempt needs at least of the time until the deadline, in nanoseconds: some, if it can be cut, whoever cuts
+    /// it.
+    #[inline]
+    fn least(&self) -> u64 {
+        (self.limit() != u64::MAX).into()
+    }
 }
 
 /// Attempts take as long as they take.
@@ -64,9 +71,6 @@ pub trait Timing {
     type Flag;
     const NOT_CUT: Self::Flag;
 
-    /// What an attempt needs at least of the time until the deadline, in nanoseconds, if it is to end by itself.
-    const LEAST: u64 = 0;
-
     /// A cut attempt is a timeout, whatever its error says of its kind.
     fn corrected(cut: &Self::Flag, verdict: Verdict) -> Verdict;
 }
@@ -84,7 +88,6 @@ impl Timing for Whole {
 impl Timing for Cut {
     type Flag = bool;
     const NOT_CUT: bool = false;
-    const LEAST: u64 = 1;
 
     fn corrected(cut: &bool, verdict: Verdict) -> Verdict {
         if *cut { verdict.fault(Fault::Timeout) } else { verdict }

@@ -137,8 +137,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Calls this after the wait, before the next attempt: to refresh a token, or to reconnect.
     ///
-    /// In an async door the closure returns a future of `()`, which is part of the attempt that it precedes: an
-    /// attempt timeout covers both. In a blocking door it returns `()`. For a hook that borrows what the operation
+    /// It is part of the attempt that it precedes. In an async door the closure returns a future of `()`, and an attempt
+    /// timeout covers both; in a blocking door it returns `()`. For a hook that borrows what the operation
     /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). If the compiler calls a hook closure
     /// "not general enough" in a task that is spawned, that form helps, and so does a `fn` as the hook.
     pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, Hook<F>, T>

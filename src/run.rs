@@ -116,7 +116,7 @@ impl fmt::Display for StopReason {
             Self::BudgetExhausted => f.write_str("budget exhausted"),
             Self::BreakerOpen => f.write_str("breaker open"),
             Self::Throttled => f.write_str("held back by the throttle"),
-            Self::Nested => f.write_str("gave up within"),
+            Self::Nested => f.write_str("a run inside gave up"),
         }
     }
 }

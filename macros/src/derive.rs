@@ -381,14 +381,19 @@ impl Marks {
                 if let Some(TokenTree::Literal(literal)) = path.clone().into_iter().next() {
                     return Err(Error::new_spanned(literal, "`crate` takes a path, as in `crate = other_name`"));
                 }
-                self.krate = Some(path);
-                Ok(())
+                match self.krate.replace(path) {
+                    Some(_) => Err(twice(&word)),
+                    None => Ok(()),
+                }
             }
             ("reached", None) => Err(Error::new_spanned(word, "`reached` takes `no` or `maybe`, as in `reached = no`")),
             ("after", None) => Err(Error::new_spanned(word, "`after` takes the wait, as in `after = field`")),
             ("transient" | "permanent" | "forward", None) => self.decide(word),
             (_, None) if FAULTS.iter().any(|(fault, _)| *fault == name) => self.decide(word),
             ("transient" | "permanent" | "forward", Some(value)) => {
+                Err(Error::new_spanned(value, format!("`{name}` takes no value")))
+            }
+            (_, Some(value)) if FAULTS.iter().any(|(fault, _)| *fault == name) => {
                 Err(Error::new_spanned(value, format!("`{name}` takes no value")))
             }
             _ => {

@@ -69,7 +69,8 @@ mod tokens;
 ///
 /// An unknown key, a key set twice, a value that can't be meant, and a function that can't be retried (`const`, without
 /// a body, without a `Result`, a future returned by a function that is not `async`) do not compile, and the message
-/// stands at the word. Literals that contradict each other do not compile either: `backoff = 10, max = 1`.
+/// stands at the word. Literals that contradict each other do not compile either, where all keys of the
+/// policy are literals: `backoff = 10, max = 1`.
 ///
 /// Three messages are the compiler's own:
 ///

@@ -48,7 +48,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     }
     #[cfg(feature = "hyper")]
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return super::hyper::judge(error);
+        return Some(super::hyper::judge(error, false));
     }
     #[cfg(feature = "reqwest")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {

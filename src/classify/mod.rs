@@ -56,6 +56,9 @@ where
 /// Says of an `Ok` value whether to try again for it.
 #[doc(hidden)]
 pub trait Accept<V> {
+    /// Whether it takes any value, unasked.
+    const ANY: bool = false;
+
     fn verdict(&mut self, value: &V) -> Option<Verdict>;
 }
 
@@ -64,6 +67,8 @@ pub trait Accept<V> {
 pub struct AnyOk;
 
 impl<V> Accept<V> for AnyOk {
+    const ANY: bool = true;
+
     #[inline]
     fn verdict(&mut self, _: &V) -> Option<Verdict> {
         None

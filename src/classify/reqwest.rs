@@ -67,23 +67,14 @@ fn address(error: &(dyn Error + 'static)) -> Option<SocketAddr> {
 }
 
 fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
-    const BROKEN: Verdict = Verdict::transient().fault(Fault::Read);
     #[cfg(feature = "reqwest-http2")]
     if let Some(error) = error.downcast_ref::<h2::Error>() {
-        // Both mean that the request was not processed, unless the response had begun.
-        let refused = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        let unprocessed = refused && error.is_remote() && !in_response;
-        return Some(if unprocessed { BROKEN.reached(Reached::No) } else { BROKEN });
+        return Some(super::hyper::of_http2(error, in_response));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        // In a response's body every fault is the connection's; a request's own has a cause further down.
-        #[cfg(feature = "reqwest-http2")]
-        let in_response = in_response && error.source().is_none_or(|source| !source.is::<h2::Error>());
-        return super::hyper::judge(error).or(in_response.then_some(BROKEN));
+        return Some(super::hyper::judge(error, in_response));
     }
-    // The connection stood, whatever the kind says: a host can become unreachable after the request was sent.
-    let settled = |verdict: Verdict| if verdict.kind() == Fault::Connect { BROKEN } else { verdict };
-    error.downcast_ref::<io::Error>().map(|error| settled(error.verdict()))
+    error.downcast_ref::<io::Error>().map(super::hyper::settled)
 }
 
 #[cfg(test)]

@@ -21,8 +21,12 @@ pub(super) fn date(text: &str) -> Option<SystemTime> {
 }
 
 fn of_mail(text: &str) -> Option<SystemTime> {
-    // The weekday says nothing that the date does not.
-    let text = text.split_once(',').map_or(text, |(_, date)| date);
+    // The weekday says nothing that the date does not. But what else stands before a comma is another value.
+    let text = match text.split_once(',') {
+        None => text,
+        Some((weekday, date)) if WEEKDAYS.iter().any(|day| begins_with(weekday.trim(), day)) => date,
+        Some(_) => return None,
+    };
     let before_time = text.get(..text.find(':')?)?.rfind([' ', '\t'])?;
     let (date, rest) = text.split_at(before_time);
     let date: Vec<_> = date.split([' ', '\t', '-']).filter(|word| !word.is_empty()).take(5).collect();
@@ -39,12 +43,19 @@ fn of_mail(text: &str) -> Option<SystemTime> {
         (_, year) => year,
     };
     let (day, hour, minute, second) = (number(day)?, number(hour)?, number(minute)?, number(second)?);
+    if year < 1970 {
+        // Too long ago to be told from any other time that is past.
+        return Some(SystemTime::UNIX_EPOCH);
+    }
     let leap = u64::from(second == 60);
     let clock = format!("{day:02} {month} {year:04} {hour:02}:{minute:02}:{:02} GMT", second - leap);
     let moment = WEEKDAYS.iter().find_map(|weekday| parse_http_date(&format!("{weekday}, {clock}")).ok())?;
     let moment = moment.checked_add(Duration::from_secs(leap))?;
 
     let zone = rest.next().unwrap_or_default();
+    if rest.next().is_some_and(|more| !more.starts_with('(')) || zone.contains(',') {
+        return None;
+    }
     let offset = |hhmm: &str| match number(hhmm)? {
         time if hhmm.len() == 4 && time < 2400 && time % 100 < 60 => {
             Some(Duration::from_secs((time / 100 * 60 + time % 100) * 60))
@@ -59,6 +70,10 @@ fn of_mail(text: &str) -> Option<SystemTime> {
     }
     let behind = ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(zone)).map_or(0, |&(_, hours)| hours);
     moment.checked_add(Duration::from_secs(behind * 3600))
+}
+
+fn begins_with(word: &str, name: &str) -> bool {
+    word.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
 /// A number of at most four digits.
@@ -103,6 +118,9 @@ mod tests {
             assert_eq!(seconds(noon), Some(NOON), "{noon:?}");
         }
         assert_eq!(seconds("Tue, 29 Feb 2000 00:00:00 +0000"), Some(951_782_400));
+        for past in ["Mon, 01 Jan 0001 00:00:00 GMT", "Wed, 31 Dec 1969 23:59:59 GMT", "31 Dec 1969 23:59:59"] {
+            assert_eq!(seconds(past), Some(0), "{past:?}");
+        }
     }
 
     #[test]
@@ -128,6 +146,11 @@ mod tests {
             "a b c d e 03 Jun 2019 12:00:00 UTC",
             "Mon, \u{663} Jun 2019 12:00:00 UTC",
             "Mon, +3 Jun 2019 12:00:00 UTC",
+            "20, 03 Jun 2019 12:00:00 GMT",
+            "20, Mon, 03 Jun 2019 12:00:00 GMT",
+            "Mon, 03 Jun 2019 12:00:00 GMT, 20",
+            "Mon, 03 Jun 2019 12:00:00 GMT, Mon, 03 Jun 2019 12:00:30 GMT",
+            "Mon, 03 Jun 2019 12:00:00 GMT and more",
         ] {
             assert_eq!(seconds(text), None, "{text:?}");
         }

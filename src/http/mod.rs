@@ -75,9 +75,10 @@
 //!   server has then executed the request. Some of reqwest's errors show it, by an address that is not the URL's; ureq's
 //!   never do. So where a policy says `idempotent(false)` without a door, let the client follow no redirects.
 //!   `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
-//! - Over HTTP/2 (feature `reqwest-http2`) a `GOAWAY` or `REFUSED_STREAM` from the server before the response says that
-//!   the request was not processed: any method. Without that feature they count as maybe executed. reqwest itself sends
-//!   such a request again twice, at once, unless its own `retry` is set otherwise.
+//! - Over HTTP/2 (feature `reqwest-http2`) a `REFUSED_STREAM` from the server before the response says that the request
+//!   was not processed: any method. Without that feature it counts as maybe executed, and so does a `GOAWAY` in any case,
+//!   since the error does not tell which requests it leaves out. reqwest itself sends such a request again twice, at
+//!   once, unless its own `retry` is set otherwise.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
 //! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
 //! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.json()` and `.bytes()` read a body into
@@ -118,7 +119,7 @@
 //! | `retry_after_max` | [`hint_max`](crate::Policy::hint_max): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
 //! | `history` | [`Report`](crate::Report), on success and on failure |
 //! | `session.mount(prefix, ..)` | `mount` of `RetryClient` and `RetryAgent`, as a prefix of the URL |
-//! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) sets it here |
+//! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) sets it here, in place of the client's, be it longer |
 //! | no deadline | [`within`](crate::Policy::within) |
 //!
 //! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.json()`, `.bytes()`). What

@@ -106,16 +106,9 @@ impl HttpPolicy {
     /// assert_eq!(busy.hint(), Some(Duration::from_secs(2)));
     /// ```
     pub fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Option<Verdict> {
-        let verdict = hinted(self.statuses.verdict(status.as_u16()), headers);
-        verdict.is_transient().then_some(verdict)
-    }
-}
-
-/// Adds what the headers ask for.
-fn hinted(verdict: Verdict, headers: &HeaderMap) -> Verdict {
-    match retry_after(headers) {
-        Some(hint) if verdict.is_transient() => verdict.after(hint),
-        _ => verdict,
+        let verdict = self.statuses.verdict(status.as_u16());
+        // An answer that is kept is not searched for hints.
+        verdict.is_transient().then(|| retry_after(headers).map_or(verdict, |hint| verdict.after(hint)))
     }
 }
 

@@ -249,7 +249,8 @@ where
                                 body.begin();
                             }
                             if limit == Some(Duration::ZERO) {
-                                // The hook was cut. So is the request, by its own timeout, and before it is polled.
+                                // The deadline is over, or the hook was cut. So is the request, by its own timeout, and
+                                // before it is polled.
                                 tokio::time::sleep(Duration::from_millis(1)).await;
                             }
                             let response = sending.await?;
@@ -383,7 +384,6 @@ where
         };
         let (policy, rules, counted) =
             rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
-        let cuts = retry.plan.limit() != u64::MAX;
         let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
         let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
@@ -405,11 +405,7 @@ where
                 }
             };
             let outcome = match driver.admit_blocking() {
-                Ok(()) => {
-                    driver.lead_blocking();
-                    let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
-                    driver.scoped(|| attempt(limit))
-                }
+                Ok(()) => driver.scoped(&memory, &mut attempt),
                 Err(rejected) => Ok(Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict())),
             };
             let wait = match outcome {

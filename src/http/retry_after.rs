@@ -58,7 +58,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// assert_eq!(retry_after_at(&headers, now), Some(Duration::from_secs(30)));
 /// ```
 pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    read(headers, || now)
+    read(headers, || Some(now))
 }
 
 const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
@@ -66,21 +66,22 @@ const MILLISECONDS: [&str; 2] = ["retry-after-ms", "x-ms-retry-after-ms"];
 const RESETS: [&str; 3] = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset"];
 const REMAINING: [&str; 3] = ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"];
 
-fn read(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Duration> {
+fn read(headers: &HeaderMap, now: impl Fn() -> Option<SystemTime>) -> Option<Duration> {
     // Found once, however many dates there are to read against it.
     let moment = OnceCell::new();
-    let now = || *moment.get_or_init(|| values(headers, DATE.as_str()).find_map(date).unwrap_or_else(&now));
+    let now = || *moment.get_or_init(|| values(headers, DATE.as_str()).find_map(date).or_else(&now));
     let milliseconds = |name| longest(headers, name, |text| number(text, 6));
     let mut found = MILLISECONDS.into_iter().find_map(milliseconds);
     found = found.or_else(|| {
-        longest(headers, RETRY_AFTER.as_str(), |text| number(text, 9).or_else(|| Some(until(date(text)?, now()))))
+        longest(headers, RETRY_AFTER.as_str(), |text| number(text, 9).or_else(|| Some(until(date(text)?, now()?))))
     });
     found = found.or_else(|| values(headers, "ratelimit").filter_map(rate_limit).max());
     found.or_else(|| {
         let mut left = REMAINING.into_iter().flat_map(|name| values(headers, name)).peekable();
         // `0`, `0;w=60` or `0, 0`.
         let is_zero = |item: &str| number(item.split(';').next()?.trim(), 9).filter(Duration::is_zero);
-        if left.peek().is_some() && !left.any(|text| text.split(',').find_map(is_zero).is_some()) {
+        let is_left = left.peek().is_some() && !left.any(|text| text.split(',').find_map(is_zero).is_some());
+        if is_left || values(headers, "ratelimit").any(says_left) {
             return None;
         }
         RESETS.into_iter().find_map(|name| longest(headers, name, |text| reset(text, now)))
@@ -117,7 +118,7 @@ fn until(moment: SystemTime, now: SystemTime) -> Duration {
 }
 
 /// A reset: small numbers are seconds from now, larger ones seconds since 1970, still larger ones milliseconds.
-fn reset(text: &str, now: impl Fn() -> SystemTime) -> Option<Duration> {
+fn reset(text: &str, now: impl Fn() -> Option<SystemTime>) -> Option<Duration> {
     const YEAR_2001: u64 = 1_000_000_000;
     let since_1970 = match u64::try_from(number(text, 0)?.as_nanos()).unwrap_or(u64::MAX) {
         seconds @ YEAR_2001..100_000_000_000 => Duration::from_secs(seconds),
@@ -125,7 +126,15 @@ fn reset(text: &str, now: impl Fn() -> SystemTime) -> Option<Duration> {
         // Absurd numbers saturate, as seconds.
         _ => return number(text, 9),
     };
-    Some(until(SystemTime::UNIX_EPOCH.checked_add(since_1970)?, now()))
+    Some(until(SystemTime::UNIX_EPOCH.checked_add(since_1970)?, now()?))
+}
+
+/// Whether it says that something is left of any quota.
+fn says_left(rate_limit: &str) -> bool {
+    rate_limit
+        .split([',', ';'])
+        .filter_map(|part| part.trim().split_once('='))
+        .any(|(name, left)| matches!(name, "r" | "remaining") && number(left, 9).is_some_and(|left| !left.is_zero()))
 }
 
 /// `"default";r=0;t=30` of the newer draft, or `limit=10, remaining=0, reset=30` of the older one: the longest wait of
@@ -138,7 +147,7 @@ fn rate_limit(text: &str) -> Option<Duration> {
         let mut wait = None;
         for part in item.split([';', ',']) {
             match part.trim().split_once('=') {
-                Some(("r" | "remaining", left)) if number(left, 9).is_some_and(|left| !left.is_zero()) => return None,
+                Some(("r" | "remaining", left)) if !number(left, 9).is_some_and(|left| left.is_zero()) => return None,
                 Some(("t" | "reset", reset)) => wait = number(reset, 9),
                 _ => {}
             }
@@ -152,6 +161,7 @@ fn rate_limit(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
     use ::http::{HeaderName, HeaderValue};
+    use std::format;
     use std::vec::Vec;
 
     const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -202,6 +212,13 @@ mod tests {
     #[test]
     fn several_values_ask_for_the_longest() {
         assert_eq!(hint(&[("retry-after", "3"), ("retry-after", "junk"), ("retry-after", "9")]), Some(9.0));
+        let (near, far) = ("Sun, 06 Nov 1994 08:49:47 GMT", "Sun, 06 Nov 1994 08:50:07 GMT");
+        for several in
+            [format!("20, {near}"), format!("{near}, 20"), format!("{near}, {far}"), format!("{far}, {near}")]
+        {
+            let longest = if several.contains(far) { 30.0 } else { 20.0 };
+            assert_eq!(hint(&[("retry-after", &several)]), Some(longest), "{several}");
+        }
     }
 
     #[test]
@@ -228,6 +245,9 @@ mod tests {
         assert_eq!(hint(&[("ratelimit", r#""second";r=5;t=1, "day";r=0;t=70"#)]), Some(70.0));
         assert_eq!(hint(&[("ratelimit", "limit=10, remaining=0, reset=30")]), Some(30.0));
         assert_eq!(hint(&[("ratelimit", "limit=10, remaining=3, reset=30")]), None);
+        assert_eq!(hint(&[("ratelimit", r#""default";r=unlimited;t=30"#)]), None);
+        assert_eq!(hint(&[("ratelimit", r#""default";r=5;t=30"#), ("x-ratelimit-reset", "40")]), None);
+        assert_eq!(hint(&[("ratelimit", "limit=10"), ("x-ratelimit-reset", "40")]), Some(40.0));
         assert_eq!(hint(&[("ratelimit-reset", "40")]), Some(40.0));
         assert_eq!(hint(&[("x-ratelimit-reset", "40"), ("x-ratelimit-remaining", "2")]), None);
         for used_up in ["0", "0;w=60", "0, 0", "0.0", "5, 0"] {

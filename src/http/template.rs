@@ -2,12 +2,12 @@
 
 use core::future::{Future as _, poll_fn};
 use core::pin::{Pin, pin};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::boxed::Box;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::reqwest::{Body, Error, Request, Response, Url};
+use ::reqwest::{Body, Request, Response, Url};
 use hyper::body::{Bytes, Frame, SizeHint};
 
 use super::door::DRAINED;
@@ -40,8 +40,9 @@ impl Template {
         let once = request.try_clone().is_none();
         let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
         if once || watch && empty() {
-            let inner = Mutex::new(request.body_mut().take().unwrap_or_default());
-            body = Some(Arc::new(Watched { inner, once, asked: AtomicBool::new(false), read: AtomicBool::new(false) }));
+            let inner = request.body_mut().take().unwrap_or_default();
+            let state = Watch { inner, attempt: 0, asked: false, read: false };
+            body = Some(Arc::new(Watched { once, state: Mutex::new(state) }));
         }
         Self { request, body }
     }
@@ -53,18 +54,27 @@ impl Template {
     pub(super) fn request(&self, limit: Option<Duration>) -> Request {
         let mut request = again!(Request, &self.request);
         if let Some(body) = &self.body {
-            *request.body_mut() = Some(Body::wrap(Shared(body.clone())));
+            let attempt = body.next();
+            *request.body_mut() = Some(Body::wrap(Shared { body: body.clone(), attempt }));
         }
         shorten(request.timeout_mut(), limit);
         request
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.once && body.read.load(Relaxed))
+        self.body.as_ref().is_some_and(|body| body.once && body.lock().read)
     }
 
+    /// Whether the client has asked nothing of the body. Then it gets no answer from here on, however late it asks: the
+    /// connection's task may still have the request.
     pub(super) fn is_untouched(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| !body.asked.load(Relaxed))
+        self.body.as_ref().is_some_and(|body| {
+            let mut watch = body.lock();
+            if !watch.asked {
+                watch.attempt += 1;
+            }
+            !watch.asked
+        })
     }
 }
 
@@ -75,46 +85,78 @@ pub(super) fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
 }
 
 pub(super) struct Watched {
-    inner: Mutex<Body>,
     /// Whether it can be sent only once.
     once: bool,
+    state: Mutex<Watch>,
+}
+
+struct Watch {
+    inner: Body,
+    /// Which attempt it is lent to.
+    attempt: u64,
     /// Whether the client asked for its length, its end or its bytes: it does before it sends a request's head.
-    asked: AtomicBool,
-    read: AtomicBool,
+    asked: bool,
+    read: bool,
 }
 
 impl Watched {
+    fn lock(&self) -> MutexGuard<'_, Watch> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends it to another attempt.
+    fn next(&self) -> u64 {
+        let mut watch = self.lock();
+        watch.attempt += 1;
+        watch.attempt
+    }
+
     /// Whatever the client asks of the body from here on, it asks in order to send it.
     pub(super) fn begin(&self) {
-        self.asked.store(false, Relaxed);
+        self.lock().asked = false;
     }
 }
 
 /// A body that is still there after an attempt that did not read it.
-struct Shared(Arc<Watched>);
+struct Shared {
+    body: Arc<Watched>,
+    attempt: u64,
+}
 
 impl Shared {
-    fn ask<T>(&self, question: impl FnOnce(&mut Body) -> T) -> T {
-        self.0.asked.store(true, Relaxed);
-        question(&mut self.0.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    /// `None` for an attempt that is over.
+    fn ask<T>(&self, question: impl FnOnce(&mut Watch) -> T) -> Option<T> {
+        let mut watch = self.body.lock();
+        if watch.attempt != self.attempt {
+            return None;
+        }
+        watch.asked = true;
+        Some(question(&mut watch))
     }
 }
 
 impl hyper::body::Body for Shared {
     type Data = Bytes;
-    type Error = Error;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.read.store(true, Relaxed);
-        self.ask(|body| Pin::new(body).poll_frame(context))
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = self.ask(|watch| {
+            watch.read = true;
+            Pin::new(&mut watch.inner).poll_frame(context)
+        });
+        match polled {
+            Some(polled) => polled.map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            None => Poll::Ready(Some(Err("the attempt is over".into()))),
+        }
     }
 
+    // Of an attempt that is over: a body that is not empty and then fails, so that no request is sent whole.
     fn is_end_stream(&self) -> bool {
-        self.ask(|body| body.is_end_stream())
+        self.ask(|watch| watch.inner.is_end_stream()).unwrap_or(false)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.ask(|body| body.size_hint())
+        self.ask(|watch| watch.inner.size_hint()).unwrap_or_default()
     }
 }
 

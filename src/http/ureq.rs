@@ -200,10 +200,11 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Reads a body that is short and of known length, so that its connection can be used again. Where the agent waits for
-/// a response's head with patience but for its body without end, a server could make that last for ever.
+/// Reads a body that is short and of known length, so that its connection can be used again; without patience only one
+/// that is empty.
 fn drain(mut response: Response<Body>, patient: bool) {
-    if patient && response.body().content_length().is_some_and(|length| length <= DRAINED as u64) {
+    let most = if patient { DRAINED as u64 } else { 0 };
+    if response.body().content_length().is_some_and(|length| length <= most) {
         // What can't be read costs a new connection.
         let _ = io::copy(&mut response.body_mut().as_reader(), &mut io::sink());
     }
@@ -296,8 +297,11 @@ where
         };
         let cuts = retry.plan.limit() != u64::MAX;
         let timeouts = config.timeouts();
-        let patient = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
-        let patient = patient || cuts || timeouts.recv_response.is_none();
+        // Whether the page of a status that is retried is read to its end, so that its connection can be used again. The
+        // attempt's own limit keeps to the deadline; the agent's timeouts know nothing of it. An agent that waits for a
+        // response's head without end is as patient with a page.
+        let bounded = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
+        let patient = cuts || policy.within == u64::MAX && (bounded || timeouts.recv_response.is_none());
         let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
         loop {
@@ -307,18 +311,11 @@ where
                 match (rules.verdict(response.status(), response.headers()), failed(&response)) {
                     (Some(verdict), _) => Ok(Answer::Refused(response, verdict)),
                     (None, None) => read(response).map(Answer::Read),
-                    (None, Some(status)) => {
-                        drain(response, patient);
-                        Err(Error::StatusCode(status))
-                    }
+                    (None, Some(status)) => Err(Error::StatusCode(status)),
                 }
             };
             let outcome = match driver.admit_blocking() {
-                Ok(()) => {
-                    driver.lead_blocking();
-                    let limit = if cuts { driver.attempt_blocking(&memory).left() } else { None };
-                    driver.scoped(|| attempt(limit))
-                }
+                Ok(()) => driver.scoped(&memory, attempt),
                 Err(rejected) => Err(Error::Io(rejected.into())),
             };
             let wait = match outcome {
@@ -329,9 +326,9 @@ where
                                 Answer::Read(value) => return Ok(value),
                                 Answer::Refused(response, _) => response,
                             };
-                            let Some(status) = failed(&response) else { return read(response) };
-                            drain(response, patient);
-                            return Err(Error::StatusCode(status));
+                            // Unread, as the agent leaves it.
+                            return failed(&response)
+                                .map_or_else(|| read(response), |status| Err(Error::StatusCode(status)));
                         }
                         Step::Wait(wait) => wait,
                     };

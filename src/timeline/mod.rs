@@ -197,7 +197,12 @@ impl fmt::Display for Cut<'_> {
 
 /// The columns that a character takes at most. Too many is safe: the row is a little short.
 const fn columns(c: char) -> usize {
-    if (c as u32) < 0x1100 || (c as u32 >= 0x2000 && (c as u32) < 0x2600) { 1 } else { 2 }
+    match c {
+        // Those among the signs that are drawn as pictures.
+        '\u{231a}' | '\u{231b}' | '\u{23e9}'..='\u{23f3}' | '\u{25fd}' | '\u{25fe}' => 2,
+        ..'\u{1100}' | '\u{2000}'..'\u{2600}' => 1,
+        _ => 2,
+    }
 }
 
 /// Breaks a line between words.

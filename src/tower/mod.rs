@@ -197,7 +197,26 @@ impl<R, U, A> RetryLayer<R, U, A> {
         RetryLayer { retry: policy.into_retry(), rules: self.rules, again: self.again }
     }
 
-    /// Derives each request's own policy from the layer's: above all, whether this request may be sent twice.
+    /// Copies requests by this in place of `Clone`, before each is sent. A request that it answers `None` for is sent
+    /// once: a transient failure then ends the run with
+    /// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
+    ///
+    /// ```
+    /// use persevere::{Policy, tower::RetryLayer};
+    ///
+    /// # #[cfg(feature = "reqwest")]
+    /// let layer = RetryLayer::http(Policy::new()).clone_request(reqwest::Request::try_clone);
+    /// ```
+    pub fn clone_request<Req, F>(self, clone: F) -> RetryLayer<R, U, CloneRequest<F>>
+    where
+        F: FnMut(&Req) -> Option<Req>,
+    {
+        RetryLayer { retry: self.retry, rules: self.rules, again: CloneRequest(clone) }
+    }
+}
+
+impl<R, A> RetryLayer<R, Alike, A> {
+    /// Derives each request's own policy from the layer's, which looks at no request by itself: above all, whether this request may be sent twice.
     ///
     /// ```
     /// use persevere::testing::Script;
@@ -222,23 +241,6 @@ impl<R, U, A> RetryLayer<R, U, A> {
         F: Fn(Policy, &Req) -> Policy,
     {
         RetryLayer { retry: self.retry, rules: ForRequest(policy), again: self.again }
-    }
-
-    /// Copies requests by this in place of `Clone`, before each is sent. A request that it answers `None` for is sent
-    /// once: a transient failure then ends the run with
-    /// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
-    ///
-    /// ```
-    /// use persevere::{Policy, tower::RetryLayer};
-    ///
-    /// # #[cfg(feature = "reqwest")]
-    /// let layer = RetryLayer::http(Policy::new()).clone_request(reqwest::Request::try_clone);
-    /// ```
-    pub fn clone_request<Req, F>(self, clone: F) -> RetryLayer<R, U, CloneRequest<F>>
-    where
-        F: FnMut(&Req) -> Option<Req>,
-    {
-        RetryLayer { retry: self.retry, rules: self.rules, again: CloneRequest(clone) }
     }
 }
 

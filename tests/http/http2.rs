@@ -81,8 +81,9 @@ async fn a_refused_stream_was_not_processed() {
     assert_eq!(attempts, 3, "{verdict:?}");
 }
 
+/// It names a stream, and what is above that was not processed; but the error does not tell it.
 #[tokio::test]
-async fn a_goaway_means_not_processed() {
+async fn a_goaway_proves_nothing() {
     let leave = |peer: &mut Peer| {
         if request(peer).is_some() {
             frame(peer, GOAWAY, 0, 0, &[0; 8]);
@@ -90,7 +91,8 @@ async fn a_goaway_means_not_processed() {
         }
     };
     let (attempts, verdict) = attempts(leave).await;
-    assert_eq!(attempts, 3, "{verdict:?}");
+    assert_eq!(attempts, 1);
+    assert!(verdict.unwrap().is_transient());
 }
 
 #[tokio::test]

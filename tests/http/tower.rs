@@ -1,10 +1,16 @@
 //! The layer round real clients: reqwest's, and hyper's own below a stack of tower's.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use persevere::Budget;
 use persevere::http::HttpPolicy;
@@ -142,4 +148,89 @@ async fn a_post_that_was_redirected_to_where_nobody_is_is_not_repeated() {
     let service = ServiceBuilder::new().layer(layer).service(client());
     assert!(service.oneshot(to(Method::POST, &server.url())).await.unwrap_err().is_connect());
     assert_eq!(server.requests(), 1);
+}
+
+/// A connection that takes a whole request, and is then told that the host can't be reached.
+struct Lost {
+    sent: Arc<AtomicUsize>,
+    kind: io::ErrorKind,
+    begun: bool,
+}
+
+impl hyper::rt::Write for Lost {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if bytes.starts_with(b"POST") {
+            self.sent.fetch_add(1, Relaxed);
+            self.begun = true;
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl hyper::rt::Read for Lost {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        _: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.begun {
+            return Poll::Ready(Err(self.kind.into()));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Connection for Lost {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_lost_after_the_request_was_sent_may_have_executed_it() {
+    for kind in [
+        io::ErrorKind::HostUnreachable,
+        io::ErrorKind::NetworkUnreachable,
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::ConnectionReset,
+    ] {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let begun = sent.clone();
+        let connect = ::tower::service_fn(move |_: http::Uri| {
+            std::future::ready(Ok::<_, io::Error>(Lost { sent: begun.clone(), kind, begun: false }))
+        });
+        let client = Client::builder(TokioExecutor::new()).build::<_, Body>(connect);
+        let service = ServiceBuilder::new().layer(RetryLayer::http(POLICY)).map_err(BoxError::from).service(client);
+        assert!(service.oneshot(request(Method::POST, "http://host.example/")).await.is_err());
+        assert_eq!(sent.load(Relaxed), 1, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_transient_whatever_http2_calls_it() {
+    // A server of HTTP/2 that says GOAWAY and nothing else.
+    let server = Server::new(|peer: &mut Peer| {
+        peer.send([&[0, 0, 0, 4, 0, 0, 0, 0, 0][..], &[0, 0, 8, 7, 0, 0, 0, 0, 0], &[0; 8]].concat())
+    });
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Body>();
+    let made = AtomicUsize::new(0);
+    let client = ServiceBuilder::new()
+        .layer(RetryLayer::http(POLICY))
+        .map_err(BoxError::from)
+        .map_request(|request| {
+            made.fetch_add(1, Relaxed);
+            request
+        })
+        .service(client);
+    assert!(client.oneshot(request(Method::GET, &server.url())).await.is_err());
+    assert_eq!(made.load(Relaxed), 4);
 }

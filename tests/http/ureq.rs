@@ -1,6 +1,6 @@
 //! The door for ureq, counted on the server's side.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use persevere::http::{HttpPolicy, RetryAgent, Statuses};
 use persevere::testing::VirtualTimer;
@@ -234,4 +234,27 @@ fn no_secret_is_shown() {
     let shown =
         format!("{agent:?} {:?}", agent.get("http://127.0.0.1/?token=hunter2").header("authorization", "hunter2"));
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// The page of an error that is retried is read for the connection's sake, never past the deadline; the last one is left
+/// as the agent leaves it.
+#[test]
+fn a_page_that_stalls_holds_up_no_run() {
+    let stalls = || {
+        Server::new(|peer| {
+            if peer.request().is_some() {
+                peer.send("HTTP/1.1 500 Failed\r\ncontent-length: 9\r\n\r\nsor");
+                peer.stall();
+            }
+        })
+    };
+    let patient = ureq::Agent::config_builder().proxy(None).timeout_recv_body(Some(Duration::from_secs(20))).build();
+    for agent in [agent(), RetryAgent::new(patient.into(), POLICY)] {
+        let started = Instant::now();
+        let server = stalls();
+        assert!(agent.get(&server.url()).policy(POLICY.total(0)).text().is_err());
+        let server = stalls();
+        assert!(agent.get(&server.url()).policy(POLICY.within(Duration::from_millis(300))).text().is_err());
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    }
 }

@@ -443,6 +443,25 @@ fn a_hook_in_place_borrows_what_the_operation_borrows() {
     assert_eq!(outcome, Ok(2));
 }
 
+/// The hook may count, or look a second time: it is asked about each value once.
+#[test]
+fn a_value_is_judged_once() {
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let asked = Cell::new(0);
+        let refuses_the_first = |_: &u32| {
+            asked.set(asked.get() + 1);
+            asked.get() == 1
+        };
+        let value = Cell::new(0_u32);
+        let outcome = through!(door, PLAIN.timer(&timer).when_ok(refuses_the_first), || {
+            value.set(value.get() + 1);
+            Ok::<_, Failed>(value.get())
+        });
+        assert_eq!((outcome.unwrap(), asked.get()), (2, 2), "{door:?}");
+    }
+}
+
 #[test]
 fn a_finite_list_of_waits_replaces_total() {
     for door in Door::ALL {

@@ -411,3 +411,59 @@ fn a_prepared_run_that_is_cloned_has_charges_and_leaves_of_its_own() {
     drop(prepared);
     assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed);
 }
+
+/// Two breakers stand before a call, and the second refuses: the first one's leave is not held by what is left of the run.
+#[test]
+fn leave_that_was_not_used_is_given_back_when_the_run_ends() {
+    use tower::{Layer as _, Service as _, service_fn};
+
+    let open = |pause| {
+        let breaker = std::sync::Arc::new(persevere::Breaker::new().pause(pause));
+        while let Ok(permit) = breaker.admit(Duration::ZERO) {
+            permit.failed(Duration::ZERO);
+        }
+        breaker
+    };
+    let (near, far) = (open(secs(1)), open(secs(100)));
+    let timer = VirtualTimer::new();
+    timer.advance(secs(2));
+    let policy = PLAIN.total(0).breaker(near.clone()).breaker(far).timer(timer.clone());
+    let mut service = persevere::tower::RetryLayer::new(policy)
+        .layer(service_fn(|(): ()| std::future::ready(Ok::<_, std::io::Error>(()))));
+    let mut call = Box::pin(service.call(()));
+    assert!(block_on(call.as_mut()).is_err());
+    assert!(near.admit(timer.elapsed()).is_ok_and(|permit| permit.is_probe()));
+    drop(call);
+}
+
+#[test]
+fn a_breaker_does_not_open_on_successes() {
+    let breaker = persevere::Breaker::new().share(1e-10).checked();
+    for _ in 0..100 {
+        breaker.admit(Duration::ZERO).unwrap().succeeded(Duration::ZERO);
+    }
+    assert_eq!(breaker.state(Duration::ZERO), persevere::BreakerState::Closed);
+}
+
+#[test]
+fn a_budget_that_is_set_anew_is_full() {
+    let used = || {
+        let budget = Budget::new().size(10);
+        while budget.withdraw(Fault::Other) {}
+        budget
+    };
+    assert!((used().size(2).tokens() - 2.0).abs() < 1e-9);
+    assert!((used().ratio(1.0).tokens() - 10.0).abs() < 1e-9);
+    assert!((used().ratio(1.0 / 3.0).size(1).tokens() - 1.0).abs() < 1e-9);
+}
+
+/// A hook is part of its attempt, at every door: a run in it that gives up is one inside the attempt.
+#[test]
+fn a_run_that_gives_up_in_a_hook_is_a_run_inside_the_attempt() {
+    let inner = || PLAIN.total(1).backoff(Duration::ZERO).run(|| Err::<(), _>(transient()));
+    let mut report = Report::new();
+    let policy = PLAIN.backoff(Duration::ZERO).nested(Nested::GiveUp).report(&mut report);
+    let hook = |_: Event<'static>| assert!(inner().is_err());
+    assert!(policy.before_retry(hook).run(|| Err::<(), _>(transient())).is_err());
+    assert_eq!((report.attempts(), report.stop_reason()), (2, Some(StopReason::Nested)));
+}

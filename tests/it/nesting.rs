@@ -226,13 +226,14 @@ fn a_mark_ends_with_its_attempt() {
 fn a_run_outside_of_any_attempt_leaves_no_mark_for_the_next() {
     let _ = gives_up();
     assert!(!is_nested(|| ()));
-    // Nor do hooks, which are no part of an attempt: neither that before the wait nor a blocking one after it.
+    // Nor does the hook before the wait, which is no part of an attempt. The one after it is.
     let mut report = Report::new();
-    let hooked = QUICK
-        .on_retry(|_: Event<'_, Failed>| assert!(gives_up().is_err()))
-        .before_retry(|_: Event| assert!(gives_up().is_err()));
+    let hooked = QUICK.on_retry(|_: Event<'_, Failed>| assert!(gives_up().is_err()));
     let _ = hooked.report(&mut report).run(fails);
     assert_eq!(nested_of(&report), [false; 4]);
+    let hooked = QUICK.before_retry(|_: Event| assert!(gives_up().is_err()));
+    let _ = hooked.report(&mut report).run(fails);
+    assert_eq!(nested_of(&report), [false, true, true, true]);
 }
 
 #[test]
