@@ -362,3 +362,42 @@ proptest! {
         prop_assert_eq!(server.calls() as usize, failures.min(total as usize) + 1);
     }
 }
+
+/// Time stands still while something is ready: a run in its turn of no wait, an attempt that yields, or waits for a task.
+#[tokio::test]
+async fn virtual_time_does_not_overtake_what_is_ready() {
+    let timer = VirtualTimer::new();
+    let slow = Policy::from(persevere::Backoff::constant(secs(10))).jitter(Jitter::None).total(1).timer(timer.clone());
+    let mut report = Report::new();
+    let quick = Policy::new().jitter(Jitter::None).within(secs(5)).timer(timer.clone()).report(&mut report);
+    let fails = || std::future::ready(Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
+    let _ = futures::join!(slow.run_async(fails), quick.run_async(fails));
+    let began: Vec<_> = report.failures().map(|failure| failure.began().as_millis()).collect();
+    assert_eq!(began, [0, 0, 600, 1800]);
+
+    let timed = || Policy::new().total(0).attempt_timeout(secs(3600)).timer(VirtualTimer::new());
+    let yields = || async {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, io::Error>(1)
+    };
+    assert_eq!(timed().run_async(yields).await.unwrap(), 1);
+    let asks = || async {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { sender.send(2) });
+        receiver.await.map_err(io::Error::other)
+    };
+    assert_eq!(timed().run_async(asks).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_sleep_that_nobody_polls_holds_up_no_other() {
+    let timer = VirtualTimer::new();
+    let mut parked = std::pin::pin!(persevere::Timer::sleep(&timer, secs(1)));
+    assert!(futures::poll!(parked.as_mut()).is_pending());
+    persevere::Timer::sleep(&timer, secs(5)).await;
+    assert_eq!(timer.elapsed(), secs(5));
+    parked.await;
+    assert_eq!((timer.elapsed(), timer.pending()), (secs(5), 0));
+}
