@@ -176,7 +176,9 @@ impl AdaptiveThrottle {
     /// Tells the probability, at this time, with which a first attempt is held back.
     pub fn probability(&self, now: Duration) -> f64 {
         let (requests, accepts) = self.window.counts(0, nanos::from(now));
-        ((requests as f64 - self.multiplier * accepts as f64) / (requests + 1) as f64).max(0.0)
+        // Infinity times nothing is nothing here.
+        let accepted = if accepts == 0 { 0.0 } else { self.multiplier * accepts as f64 };
+        ((requests as f64 - accepted) / (requests + 1) as f64).max(0.0)
     }
 }
 

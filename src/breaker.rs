@@ -167,7 +167,8 @@ impl Breaker {
         self
     }
 
-    /// Sets how many outcomes there must be in the window before it may open; 10 unless set.
+    /// Sets how many outcomes there must be in the window before it may open; 10 unless set, and at most 131 071, up to
+    /// which they are counted exactly.
     #[inline]
     pub const fn least(mut self, outcomes: u32) -> Self {
         self.least = outcomes;
@@ -294,7 +295,7 @@ impl Breaker {
         let (epoch, nanos) = (ticket.generation, nanos::from(now));
         self.window.count(epoch, nanos, !succeeded, || self.load() == state);
         let (all, failures) = self.window.counts(epoch, nanos);
-        if all >= u64::from(self.least) && self.is_too_much(failures, all) {
+        if all >= u64::from(self.least).min(Window::SURE) && self.is_too_much(failures, all) {
             // Who comes second finds it open.
             let _ = self.change(state, state.next(Mode::Open, micros(now)));
         }

@@ -254,7 +254,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// open after the next wait, the run ends at once with the operation's own error. A retry that waited and then finds the
     /// probe's place taken ends with `Rejected`, since the operation's error is gone by then. In each case the reason is
     /// [`StopReason::BreakerOpen`](crate::StopReason::BreakerOpen). A run that is dropped or panics as the probe gives
-    /// its place back. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
+    /// its place back. Put a breaker on one layer: of a run within a run that share one, the outer is the probe, and the
+    /// inner finds its place taken. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
     ///
     /// ```
     /// use persevere::{Breaker, Policy, Rejected};

@@ -5,7 +5,7 @@ use std::string::ToString;
 use std::time::Duration;
 
 use ::serde::de::{self, Deserialize, Deserializer, Visitor};
-use ::serde::{Serialize, Serializer};
+use ::serde::ser::{self, Serialize, Serializer};
 
 use crate::backoff::Growth;
 use crate::jitter::Jitter;
@@ -129,7 +129,7 @@ impl From<Form> for Policy {
 
 /// A number of retries, or the word "forever".
 #[derive(::serde::Serialize, ::serde::Deserialize)]
-#[serde(untagged, expecting = "a number of retries, or \"forever\"")]
+#[serde(untagged, expecting = "total must be a number of retries from 0 to 4294967294, or \"forever\"")]
 enum Total {
     Retries(u32),
     Word(Forever),
@@ -228,8 +228,9 @@ impl<'de> Deserialize<'de> for Human {
 /// As a map of the setters' names, and `growth` beside them: "exponential", "constant", "linear", "fibonacci".
 ///
 /// Durations are written for people: "300ms", "2m". `jitter` is "none", "full", "equal", "decorrelated" or
-/// `{ "additive": "1s" }`; `hints` is `"give_up"`, "clamp" or "ignore"; an unlimited `total` is "forever". An infinite
-/// factor can be written in no format that has no word for it, such as JSON.
+/// `{ "additive": "1s" }`; `hints` is `"give_up"`, "clamp" or "ignore"; an unlimited `total` is "forever".
+///
+/// A factor that is not finite can't be read, and is an error here, too. A format has to describe itself: JSON, TOML, YAML.
 ///
 /// ```
 /// use persevere::Policy;
@@ -240,6 +241,12 @@ impl<'de> Deserialize<'de> for Human {
 /// ```
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.rule.factor.is_finite() {
+            return Err(ser::Error::custom(format!(
+                "factor is {}: what can't be read back is not written",
+                self.rule.factor
+            )));
+        }
         Form::from(*self).serialize(serializer)
     }
 }

@@ -29,6 +29,9 @@ const COUNT: u32 = 18;
 const MOST: u64 = (1 << COUNT) - 1;
 
 impl Window {
+    /// So many are counted, whenever they come: a slot that is full goes on from half.
+    pub(crate) const SURE: u64 = MOST / 2;
+
     const_fn! {
         pub(crate) fn new(length: Duration) -> Self {
             #[cfg(not(persevere_loom))]

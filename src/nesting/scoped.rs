@@ -17,8 +17,9 @@ use crate::run::StopReason;
 /// its only attempt because its `total` is 0, does not.
 ///
 /// What it does not see: a run on another thread or in a task of its own, since that is not inside the attempt. It is
-/// wrong in one case: the operation handles an inner run's failure by itself, and then fails for another reason. The
-/// mark stays until the attempt ends, for giving up too early costs less than a storm.
+/// wrong in two cases. The operation handles an inner run's failure by itself, and then fails for another reason: the
+/// mark stays until the attempt ends, for giving up too early costs less than a storm. Or the attempt drives other tasks
+/// on its own thread, by a runtime's `block_on` or a `LocalSet`, and a run in one of those gives up.
 ///
 /// ```
 /// use persevere::{Nested, Policy, StopReason, Report};

@@ -78,7 +78,8 @@ impl<V, E> Script<V, E> {
         self.then(iter::once(value).map(Ok))
     }
 
-    /// Goes on with these outcomes, which are made when they are due: an array, or an iterator, be it endless.
+    /// Goes on with these outcomes, which are made when they are due: an array, or an iterator, be it endless. The
+    /// iterator must not call the script itself.
     ///
     /// ```
     /// use persevere::{Policy, testing::Script};
@@ -180,9 +181,12 @@ impl<V, E> Script<V, E> {
         let call = shared.calls + 1;
         shared.calls = call;
         let timer = shared.timer.clone();
+        let mut stall = Duration::ZERO;
         while let Some(part) = shared.parts.front_mut() {
+            // A part without outcomes leaves its stall to the next.
+            stall = stall.saturating_add(mem::take(&mut part.stall));
             if let Some(outcome) = part.outcomes.next() {
-                return (mem::take(&mut part.stall), timer, outcome);
+                return (stall, timer, outcome);
             }
             shared.parts.pop_front();
         }

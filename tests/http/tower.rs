@@ -219,7 +219,7 @@ async fn a_host_that_is_lost_after_the_request_was_sent_may_have_executed_it() {
 async fn a_stream_that_breaks_is_transient_whatever_http2_calls_it() {
     // A server of HTTP/2 that says GOAWAY and nothing else.
     let server = Server::new(|peer: &mut Peer| {
-        peer.send([&[0, 0, 0, 4, 0, 0, 0, 0, 0][..], &[0, 0, 8, 7, 0, 0, 0, 0, 0], &[0; 8]].concat())
+        peer.send([&[0, 0, 0, 4, 0, 0, 0, 0, 0][..], &[0, 0, 8, 7, 0, 0, 0, 0, 0], &[0; 8]].concat());
     });
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Body>();
     let made = AtomicUsize::new(0);

@@ -467,3 +467,20 @@ fn a_run_that_gives_up_in_a_hook_is_a_run_inside_the_attempt() {
     assert!(policy.before_retry(hook).run(|| Err::<(), _>(transient())).is_err());
     assert_eq!((report.attempts(), report.stop_reason()), (2, Some(StopReason::Nested)));
 }
+
+#[test]
+fn limits_beyond_what_is_counted_still_work() {
+    let breaker = Breaker::new().least(3_000_000);
+    for _ in 0..140_000 {
+        breaker.admit(Duration::ZERO).map(|permit| permit.failed(Duration::ZERO)).unwrap_or_default();
+    }
+    assert_eq!(breaker.state(Duration::ZERO), BreakerState::Open);
+
+    let throttle = AdaptiveThrottle::new().multiplier(f64::INFINITY);
+    for _ in 0..99 {
+        throttle.answered(false, Duration::ZERO);
+    }
+    assert!(throttle.probability(Duration::ZERO) > 0.9);
+    throttle.answered(true, Duration::ZERO);
+    assert!(throttle.probability(Duration::ZERO) <= 0.0);
+}

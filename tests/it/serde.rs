@@ -151,3 +151,13 @@ fn a_policy_without_end_survives_the_round_trip() {
     assert!(text.contains(r#""total":"forever""#), "{text}");
     assert_eq!(read(&text), policy);
 }
+
+#[test]
+fn what_cannot_be_read_back_is_not_written_and_a_wrong_total_is_named() {
+    let error = serde_json::to_string(&Policy::new().factor(f64::INFINITY)).unwrap_err().to_string();
+    assert_eq!(error, "factor is inf: what can't be read back is not written");
+    for wrong in ["-1", "5000000000", "1.5", "\"3\""] {
+        let error = serde_json::from_str::<Policy>(&format!("{{ \"total\": {wrong} }}")).unwrap_err().to_string();
+        assert!(error.contains("total must be a number of retries"), "{error}");
+    }
+}

@@ -375,20 +375,20 @@ async fn virtual_time_does_not_overtake_what_is_ready() {
     let began: Vec<_> = report.failures().map(|failure| failure.began().as_millis()).collect();
     assert_eq!(began, [0, 0, 600, 1800]);
 
-    let timed = || Policy::new().total(0).attempt_timeout(secs(3600)).timer(VirtualTimer::new());
+    let limited = || Policy::new().total(0).attempt_timeout(secs(3600)).timer(VirtualTimer::new());
     let yields = || async {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
         Ok::<_, io::Error>(1)
     };
-    assert_eq!(timed().run_async(yields).await.unwrap(), 1);
+    assert_eq!(limited().run_async(yields).await.unwrap(), 1);
     let asks = || async {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         tokio::spawn(async move { sender.send(2) });
         receiver.await.map_err(io::Error::other)
     };
-    assert_eq!(timed().run_async(asks).await.unwrap(), 2);
+    assert_eq!(limited().run_async(asks).await.unwrap(), 2);
 }
 
 #[tokio::test]
@@ -400,4 +400,12 @@ async fn a_sleep_that_nobody_polls_holds_up_no_other() {
     assert_eq!(timer.elapsed(), secs(5));
     parked.await;
     assert_eq!((timer.elapsed(), timer.pending()), (secs(5), 0));
+}
+
+#[test]
+fn a_stall_of_no_outcome_is_the_next_ones() {
+    let timer = VirtualTimer::new();
+    let script =
+        Script::new().timer(&timer).stall(secs(5)).fail(0, || io::Error::from(io::ErrorKind::TimedOut)).succeed(1);
+    assert_eq!((script.call().unwrap(), timer.elapsed()), (1, secs(5)));
 }

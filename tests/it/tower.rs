@@ -129,7 +129,7 @@ proptest! {
     /// The layer has no rule of its own.
     #[test]
     fn it_does_what_every_other_door_does(
-        verdicts in proptest::collection::vec(any_verdict(), 0..12),
+        verdicts in proptest::collection::vec(any_verdict(), 1..12),
         (backoff, _) in any_backoff(),
         total in 0_u32..12,
         within in proptest::option::of(crate::support::any_time()),
