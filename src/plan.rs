@@ -51,7 +51,7 @@ pub trait Plan {
     /// it.
     #[inline]
     fn least(&self) -> u64 {
-        (self.limit() != u64::MAX).into()
+        0
     }
 }
 
@@ -163,6 +163,11 @@ impl<'a> Plan for &'a Timed<Policy> {
     fn limit(&self) -> u64 {
         self.limit
     }
+
+    #[inline]
+    fn least(&self) -> u64 {
+        1
+    }
 }
 
 impl<P: Plan> Plan for Timed<P> {
@@ -192,6 +197,11 @@ impl<P: Plan> Plan for Timed<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.limit.min(self.plan.limit())
+    }
+
+    #[inline]
+    fn least(&self) -> u64 {
+        1
     }
 }
 
@@ -229,6 +239,10 @@ impl<P: Plan> Plan for Seeded<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.plan.limit()
+    }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
     }
 }
 
@@ -276,6 +290,10 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     fn limit(&self) -> u64 {
         self.plan.limit()
     }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
+    }
 }
 
 /// A plan with the policy of one request in place of its own, and with the timing `T`.
@@ -317,5 +335,9 @@ impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
 
     fn limit(&self) -> u64 {
         self.plan.limit()
+    }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
     }
 }

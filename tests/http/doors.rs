@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use persevere::http::{HttpPolicy, RetryClient, RetryExt as _, Statuses};
+use persevere::http::{HttpPolicy, RetryAgent, RetryClient, RetryExt as _, Statuses};
 use persevere::testing::VirtualTimer;
-use persevere::{Event, Fault, Policy, Report, StopReason};
+use persevere::{Event, Fault, Jitter, Policy, Report, StopReason};
 
 use crate::faults::{install_provider, refused};
 use crate::server::{Peer, Server};
@@ -242,6 +242,24 @@ async fn an_attempt_timeout_covers_the_hook_too() {
     assert!(client().get(server.url()).retry(slow).send().await.unwrap_err().is_timeout());
     assert_eq!(server.requests(), 2);
     assert!(started.elapsed() < Duration::from_millis(2200), "{:?}", started.elapsed());
+}
+
+/// Waits of 0, 2 s and 4 s end exactly at the deadline, where an attempt that can be cut has no time left.
+#[tokio::test]
+async fn no_wait_is_begun_for_a_request_that_has_no_time() {
+    let policy = Policy::new().backoff(Duration::from_secs(1)).jitter(Jitter::None).total(9);
+    let policy = policy.within(Duration::from_secs(6)).attempt_timeout(Duration::from_secs(5));
+
+    let timer = VirtualTimer::new();
+    let error = client().get(refused()).retry(policy.timer(&timer)).send().await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+    assert_eq!(timer.elapsed(), Duration::from_secs(2));
+
+    let timer = VirtualTimer::new();
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
+    let error = agent.get(&refused()).policy(policy.timer(&timer)).call().unwrap_err();
+    assert!(matches!(error, ureq::Error::Io(_) | ureq::Error::ConnectionFailed), "{error:?}");
+    assert_eq!(timer.elapsed(), Duration::from_secs(2));
 }
 
 #[tokio::test]
