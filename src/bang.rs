@@ -13,6 +13,12 @@
 /// | `retry!(policy, -> Result<T, E> { .. })` | with the type written, for a body with `?` |
 /// | `retry!(policy, before_retry = { .. }, expr)` | with a hook in place, run after each wait as part of the attempt |
 ///
+/// # Errors and panics
+///
+/// As [`retry`](crate::retry()).
+///
+/// # Its name
+///
 /// The name `retry` is also the attribute's. With `use persevere::retry; use persevere::prelude::*;` the function, the
 /// attribute and this macro all work by name (Rust 1.95); on older compilers, 1.85 for one, write
 /// `persevere::prelude::retry!`.
@@ -75,6 +81,10 @@ macro_rules! __retry {
 /// | `retry_async!(policy, \|attempt\| expr)` | told its [`Attempt`](crate::Attempt) |
 /// | `retry_async!(policy, -> Result<T, E> { .. })` | with the type written, for a body with `?` |
 /// | `retry_async!(policy, before_retry = { .. }, expr)` | with a hook in place, run after each wait as part of the attempt |
+///
+/// # Errors and panics
+///
+/// As [`retry_async`](crate::retry_async()).
 ///
 /// # Cancel safety
 ///

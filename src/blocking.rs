@@ -56,6 +56,10 @@ where
     /// # Errors
     ///
     /// The operation's own last error; one made by `From<Rejected>` if a breaker or a throttle let no attempt begin.
+    ///
+    /// # Panics
+    ///
+    /// As [`retry`](crate::retry()).
     #[inline]
     pub fn run<F, V, E>(self, mut operation: F) -> Result<V, E>
     where
@@ -72,6 +76,10 @@ where
     /// # Errors
     ///
     /// The operation's own last error; one made by `From<Rejected>` if a breaker or a throttle let no attempt begin.
+    ///
+    /// # Panics
+    ///
+    /// As [`retry`](crate::retry()).
     ///
     /// ```
     /// use persevere::Policy;
@@ -103,6 +111,10 @@ impl Policy {
     /// # Errors
     ///
     /// The operation's own last error.
+    ///
+    /// # Panics
+    ///
+    /// As [`retry`](crate::retry()).
     #[inline]
     pub fn run<F, V, E>(self, operation: F) -> Result<V, E>
     where
@@ -117,6 +129,10 @@ impl Policy {
     /// # Errors
     ///
     /// The operation's own last error.
+    ///
+    /// # Panics
+    ///
+    /// As [`retry`](crate::retry()).
     #[inline]
     pub fn run_with<F, V, E>(self, operation: F) -> Result<V, E>
     where

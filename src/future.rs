@@ -83,6 +83,10 @@ where
     /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
     /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
     ///
+    /// # Panics
+    ///
+    /// As [`retry_async`](crate::retry_async()).
+    ///
     /// # Cancel safety
     ///
     /// As [`retry_async`](crate::retry_async()).
@@ -122,6 +126,10 @@ where
     ///
     /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
     /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
+    ///
+    /// # Panics
+    ///
+    /// As [`retry_async`](crate::retry_async()).
     ///
     /// # Cancel safety
     ///
@@ -169,6 +177,10 @@ macro_rules! start_async {
             ///
             /// As [`Retry::run_async`].
             ///
+            /// # Panics
+            ///
+            /// As [`retry_async`](crate::retry_async()).
+            ///
             /// # Cancel safety
             ///
             /// As [`retry_async`](crate::retry_async()).
@@ -187,6 +199,10 @@ macro_rules! start_async {
             /// # Errors
             ///
             /// As [`Retry::run_async_with`].
+            ///
+            /// # Panics
+            ///
+            /// As [`retry_async`](crate::retry_async()).
             ///
             /// # Cancel safety
             ///
