@@ -322,7 +322,7 @@ fn instructions(page: &mut Page) {
     page.paragraph(
         "What the async rows cost beyond the loop by hand: an attempt in place is a block of its own, so that `?` \
          and `return` end the attempt and not the function, and that block's state is read and written at each poll; \
-         and one word says whether the run remembers anything yet. The loop by hand pays the \
+         and one word says whether the run remembers anything yet. The loop by hand pays \
          most of it, too: a sleep's poll and drop stand in the same function, and the registers that they need are saved \
          at every poll. A policy by value is copied into the future, one by \
          reference is not. With `tracing` a run may own a span, so that its future has something to drop: that is looked \
