@@ -130,6 +130,12 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         Attempt { number: state.attempt(), left: (left != u64::MAX).then(|| Duration::from_nanos(left)) }
     }
 
+    /// What is left to the attempt that is due, if it is to be cut: for a door that bounds the attempt itself.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn limit_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Option<Duration> {
+        if self.retry.plan.limit() == u64::MAX { None } else { self.attempt_at(memory, now).left() }
+    }
+
     #[inline(always)]
     fn settled<V, E>(
         &mut self,
@@ -455,8 +461,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let mut mark = self.mark;
         let outcome = O::Around::block(&mut mark, || {
             self.retry.before.call(self.note);
-            let cuts = self.retry.plan.limit() != u64::MAX;
-            attempt(if cuts { self.attempt_blocking(memory).left() } else { None })
+            attempt(self.limit_at(memory, T::now))
         });
         self.mark = mark;
         outcome
@@ -537,14 +542,14 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.admit_at(T::now)
     }
 
-    /// Calls the hook of an attempt that was let through, for at most this long, and tells what that leaves: for a door that
-    /// bounds the attempt itself.
+    /// Calls the hook of an attempt that was let through, and tells what it left to the attempt, if that is to be cut.
     #[cfg(feature = "reqwest")]
-    pub(crate) async fn lead(&mut self, limit: Option<Duration>) -> Option<Duration>
+    pub(crate) async fn lead(&mut self, memory: &Memory) -> Option<Duration>
     where
         B: BeforeAsync,
         T: Timer,
     {
+        let limit = self.limit_at(memory, T::now);
         let Some(hook) = self.retry.before.begin(core::mem::replace(&mut self.note, B::NOTHING)) else { return limit };
         let Some(limit) = limit else {
             hook.await;

@@ -360,7 +360,8 @@ impl Marks {
 
     fn add(&mut self, word: Ident, value: Option<TokenStream>, container: bool) -> Result<()> {
         let name = word.to_string();
-        let twice = |word: &Ident| Error::new_spanned(word, format!("`{word}` is set twice"));
+        let decides =
+            matches!(&*name, "transient" | "permanent" | "forward") || FAULTS.iter().any(|(fault, _)| *fault == name);
         match (&*name, value) {
             ("reached", Some(value)) => {
                 let reached = match &*value.to_string() {
@@ -368,34 +369,19 @@ impl Marks {
                     "maybe" => format_ident!("Maybe"),
                     _ => return Err(Error::new_spanned(value, "`reached` takes `no` or `maybe`")),
                 };
-                match self.reached.replace((word.clone(), reached)) {
-                    Some(_) => Err(twice(&word)),
-                    None => Ok(()),
-                }
+                set(&mut self.reached, (word.clone(), reached), &word)
             }
-            ("after", Some(value)) => match self.after.replace((word.clone(), value)) {
-                Some(_) => Err(twice(&word)),
-                None => Ok(()),
-            },
+            ("after", Some(value)) => set(&mut self.after, (word.clone(), value), &word),
             ("crate", Some(path)) if container => {
                 if let Some(TokenTree::Literal(literal)) = path.clone().into_iter().next() {
                     return Err(Error::new_spanned(literal, "`crate` takes a path, as in `crate = other_name`"));
                 }
-                match self.krate.replace(path) {
-                    Some(_) => Err(twice(&word)),
-                    None => Ok(()),
-                }
+                set(&mut self.krate, path, &word)
             }
             ("reached", None) => Err(Error::new_spanned(word, "`reached` takes `no` or `maybe`, as in `reached = no`")),
             ("after", None) => Err(Error::new_spanned(word, "`after` takes the wait, as in `after = field`")),
-            ("transient" | "permanent" | "forward", None) => self.decide(word),
-            (_, None) if FAULTS.iter().any(|(fault, _)| *fault == name) => self.decide(word),
-            ("transient" | "permanent" | "forward", Some(value)) => {
-                Err(Error::new_spanned(value, format!("`{name}` takes no value")))
-            }
-            (_, Some(value)) if FAULTS.iter().any(|(fault, _)| *fault == name) => {
-                Err(Error::new_spanned(value, format!("`{name}` takes no value")))
-            }
+            (_, None) if decides => self.decide(word),
+            (_, Some(value)) if decides => Err(Error::new_spanned(value, format!("`{name}` takes no value"))),
             _ => {
                 let faults = FAULTS.iter().map(|(fault, _)| format!("`{fault}`")).collect::<Vec<_>>().join(", ");
                 Err(Error::new_spanned(
@@ -415,6 +401,14 @@ impl Marks {
         }
         self.decision = Some(word);
         Ok(())
+    }
+}
+
+/// Sets what this word says, if it was not said before.
+fn set<T>(place: &mut Option<T>, value: T, word: &Ident) -> Result<()> {
+    match place.replace(value) {
+        Some(_) => Err(Error::new_spanned(word, format!("`{word}` is set twice"))),
+        None => Ok(()),
     }
 }
 

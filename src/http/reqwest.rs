@@ -229,7 +229,6 @@ where
             };
             let (policy, rules, counted) =
                 rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
-            let cuts = retry.plan.limit() != u64::MAX;
             let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
             let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
             let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
@@ -238,8 +237,7 @@ where
                 hops.begin();
                 let outcome: Result<_, Error> = match driver.admit() {
                     Ok(()) => {
-                        let limit = if cuts { driver.attempt(&memory).left() } else { None };
-                        let limit = driver.lead(limit).await;
+                        let limit = driver.lead(&memory).await;
                         let request = template.request(limit);
                         // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
                         let (own, body) = (client.clone(), template.body.clone());

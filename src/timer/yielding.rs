@@ -2,7 +2,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Gives the executor one turn: what a door that polls by itself does in place of a wait of zero.
+/// Gives the executor one turn.
 #[derive(Debug, Default)]
 pub(crate) struct Yield {
     yielded: bool,
