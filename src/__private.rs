@@ -6,26 +6,26 @@ pub use core::pin::pin;
 pub use core::result::Result;
 pub use core::time::Duration;
 
-use crate::before::Before;
-pub use crate::driver::{Driver, Memory, Step};
-use crate::event::Event;
-pub use crate::jitter::Jitter;
+use crate::drive::before::Before;
+use crate::drive::plan::Plan;
+pub use crate::drive::retry::IntoRetry;
+pub use crate::drive::{Driver, Memory, Step};
 #[cfg(feature = "std")]
-pub use crate::nesting::Nested;
-use crate::plan::Plan;
+pub use crate::guard::nesting::Nested;
+use crate::observe::event::Event;
+pub use crate::policy::jitter::Jitter;
 pub use crate::policy::{Hints, Policy};
-pub use crate::retry::IntoRetry;
-pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
-pub use crate::timer::rest;
+pub use crate::time::rest;
+pub use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::before::BeforeBlocking;
-use crate::classify::{Accept, Classify};
+use crate::drive::before::BeforeBlocking;
+use crate::drive::judge::{Accept, Classify};
+use crate::drive::plan::Blocking;
 use crate::observe::{Observer, Refuse};
-use crate::plan::Blocking;
-use crate::timer::BlockingTimer;
+use crate::time::BlockingTimer;
 
 /// A run that has not started.
 #[inline]
@@ -88,7 +88,7 @@ pub fn hinted(verdict: Verdict, hint: &dyn Hint) -> Verdict {
     }
 }
 
-pub use crate::timed::Timed;
+pub use crate::policy::timed::Timed;
 
 /// The return type of a function under `#[retry]`, which types its hooks and its outcome.
 pub struct Of<V, E>(PhantomData<fn() -> Result<V, E>>);

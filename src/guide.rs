@@ -78,6 +78,7 @@ pages! {
     cancellation: "How do I stop it?",
     budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",
+    events: "What does a run report to `tracing` and `metrics`?",
     testing: "How do I test it without waiting?",
     runtimes: "Does it run without tokio, in a browser, without std?",
     compiler_messages: "What does this message of the compiler mean?",

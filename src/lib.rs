@@ -13,92 +13,50 @@ extern crate std;
 
 #[doc(hidden)]
 pub mod __private;
-#[cfg(target_has_atomic = "64")]
-mod adaptive;
-mod backoff;
-mod bang;
-mod before;
-mod blocking;
-mod bound;
-#[cfg(target_has_atomic = "64")]
-mod breaker;
-#[cfg(target_has_atomic = "64")]
-mod budget;
 mod classify;
-mod driver;
-mod event;
-pub mod events;
-mod future;
-#[cfg(target_has_atomic = "64")]
-mod guards;
+mod drive;
+mod entry;
+mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
-mod jitter;
-mod line;
-#[cfg(feature = "metrics")]
-mod metrics;
-mod nanos;
-mod nesting;
 mod observe;
-mod plan;
 mod policy;
 pub mod prelude;
-mod rejected;
 mod report;
-mod retry;
-mod retryable;
 mod run;
-#[cfg(feature = "serde")]
-mod serde;
-#[cfg(target_has_atomic = "64")]
-mod sync;
+mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod timed;
-#[cfg(feature = "std")]
-mod timeline;
-mod timer;
+mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(feature = "tracing")]
-mod trace;
-#[cfg(target_has_atomic = "64")]
-mod window;
+mod verdict;
 
-#[cfg(target_has_atomic = "64")]
-pub use crate::adaptive::AdaptiveThrottle;
-pub use crate::backoff::Backoff;
-pub use crate::blocking::retry;
-#[cfg(target_has_atomic = "64")]
-pub use crate::breaker::{Breaker, BreakerState, Permit};
-#[cfg(target_has_atomic = "64")]
-pub use crate::budget::Budget;
+pub use crate::drive::retry::{IntoRetry, Retry};
+pub use crate::entry::{retry, retry_async};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-pub use crate::budget::Budgets;
-pub use crate::event::{Attempt, Event};
-pub use crate::future::retry_async;
-pub use crate::jitter::Jitter;
+pub use crate::guard::Budgets;
 #[cfg(feature = "std")]
-pub use crate::nesting::Nested;
-pub use crate::policy::{Hints, Policy, PolicyError, Preview};
-pub use crate::rejected::Rejected;
+pub use crate::guard::Nested;
+#[cfg(target_has_atomic = "64")]
+pub use crate::guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Permit};
+pub use crate::observe::event::{Attempt, Event};
+pub use crate::policy::{Backoff, Hints, Jitter, Policy, PolicyError, Preview, Timed};
 pub use crate::report::{Failure, Report};
-pub use crate::retry::{IntoRetry, Retry};
-pub use crate::retryable::{Fault, Reached, Retryable, Verdict};
+#[cfg(feature = "std")]
+pub use crate::report::{Forecast, Timeline};
 pub use crate::run::{Next, Run, StopReason};
-pub use crate::timed::{Timed, TimedOut};
-#[cfg(feature = "std")]
-pub use crate::timeline::{Forecast, Timeline};
 #[cfg(feature = "futures-timer")]
-pub use crate::timer::FuturesTimer;
+pub use crate::time::FuturesTimer;
 #[cfg(feature = "std")]
-pub use crate::timer::ThreadTimer;
+pub use crate::time::ThreadTimer;
 #[cfg(feature = "tokio")]
-pub use crate::timer::TokioTimer;
+pub use crate::time::TokioTimer;
 #[cfg(feature = "wasm")]
-pub use crate::timer::WasmTimer;
-pub use crate::timer::{BlockingTimer, DefaultTimer, Timer};
+pub use crate::time::WasmTimer;
+pub use crate::time::{BlockingTimer, DefaultTimer, Timer};
+pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{Retryable, retry};

@@ -1,5 +1,5 @@
 use super::boxed;
-use crate::retryable::{Retryable, Verdict};
+use crate::verdict::{Retryable, Verdict};
 
 /// Walks the chain to the first error whose type this crate knows, as boxed errors do.
 impl Retryable for anyhow::Error {

@@ -3,9 +3,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use crate::rejected::Rejected;
-use crate::retryable::{Retryable, Verdict};
-use crate::timed::TimedOut;
+use crate::verdict::{Rejected, Retryable, TimedOut, Verdict};
 
 impl<T: Retryable + ?Sized> Retryable for Box<T> {
     fn verdict(&self) -> Verdict {

@@ -1,6 +1,6 @@
 use either::Either;
 
-use crate::retryable::{Retryable, Verdict};
+use crate::verdict::{Retryable, Verdict};
 
 /// The side that it holds decides.
 impl<L: Retryable, R: Retryable> Retryable for Either<L, R> {

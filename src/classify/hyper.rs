@@ -3,7 +3,7 @@ use std::io;
 use hyper::Error;
 
 use super::boxed::{self, chain};
-use crate::retryable::{Fault, Retryable, Verdict};
+use crate::verdict::{Fault, Retryable, Verdict};
 
 /// A connection that broke, or a response that can't be read: transient, and the request may have been executed. What
 /// the caller did wrong is permanent. Where the cause is an `io::Error`, that decides, but for what was reached: there
@@ -46,5 +46,5 @@ pub(super) fn settled(error: &io::Error) -> Verdict {
 pub(super) fn of_http2(error: &h2::Error, in_response: bool) -> Verdict {
     let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM) && !error.is_go_away();
     let unprocessed = refused && error.is_remote() && !in_response;
-    if unprocessed { BROKEN.reached(crate::retryable::Reached::No) } else { BROKEN }
+    if unprocessed { BROKEN.reached(crate::verdict::Reached::No) } else { BROKEN }
 }

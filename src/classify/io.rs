@@ -3,8 +3,7 @@ use std::io;
 use std::io::ErrorKind as Kind;
 
 use super::boxed;
-use crate::rejected::Rejected;
-use crate::retryable::{Fault, Reached, Retryable, Verdict};
+use crate::verdict::{Fault, Reached, Rejected, Retryable, Verdict};
 
 /// Decides by [`ErrorKind`](std::io::ErrorKind).
 ///

@@ -5,7 +5,7 @@ use std::string::{String, ToString as _};
 
 use super::boxed::chain;
 use crate::http::Statuses;
-use crate::retryable::{Fault, Reached, Retryable, Verdict};
+use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
 /// Decides by what went wrong and by whether the request can have reached the server; the table stands in
 /// [`http`](crate::http#which-faults-are-retried).

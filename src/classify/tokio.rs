@@ -1,6 +1,6 @@
 use tokio::time::error::Elapsed;
 
-use crate::retryable::{Fault, Retryable, Verdict};
+use crate::verdict::{Fault, Retryable, Verdict};
 
 /// A timeout: transient, and the operation may have taken effect.
 impl Retryable for Elapsed {

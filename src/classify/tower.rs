@@ -3,7 +3,7 @@ use std::error::Error;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
-use crate::retryable::{Fault, Reached, Retryable, Verdict};
+use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
 /// A timeout: transient, and the request may have been executed.
 impl Retryable for Elapsed {

@@ -4,7 +4,7 @@ use core::time::Duration;
 use ::http::{HeaderMap, StatusCode};
 
 use super::{Statuses, retry_after};
-use crate::retryable::{Retryable, Verdict};
+use crate::verdict::{Retryable, Verdict};
 
 /// Means that the server answered with an error status, and remembers the wait that it asked for.
 ///

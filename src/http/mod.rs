@@ -126,31 +126,21 @@
 //! the recipe repeats and this does not: a POST after a TLS fault, unless the handshake was cut, and any request after a
 //! certificate error.
 
-mod date;
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
-mod door;
+mod client;
+mod date;
 mod error;
-#[cfg(feature = "reqwest")]
-mod hops;
 mod method;
 mod policy;
-#[cfg(feature = "reqwest")]
-mod reqwest;
 mod retry_after;
-#[cfg(any(feature = "reqwest", feature = "ureq"))]
-mod session;
 mod status;
-#[cfg(feature = "reqwest")]
-mod template;
-#[cfg(feature = "ureq")]
-mod ureq;
 
+#[cfg(feature = "ureq")]
+pub use self::client::{AgentRequest, RetryAgent};
+#[cfg(feature = "reqwest")]
+pub use self::client::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
 pub use self::error::{Response, StatusError, error_for_status};
 pub use self::method::is_idempotent;
 pub use self::policy::HttpPolicy;
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
 pub use self::retry_after::{retry_after, retry_after_at};
 pub use self::status::Statuses;
-#[cfg(feature = "ureq")]
-pub use self::ureq::{AgentRequest, RetryAgent};

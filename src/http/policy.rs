@@ -4,7 +4,7 @@ use ::http::{HeaderMap, Method, StatusCode};
 
 use super::{Statuses, is_idempotent, retry_after};
 use crate::policy::Policy;
-use crate::retryable::Verdict;
+use crate::verdict::Verdict;
 
 /// A [`Policy`] for requests: with the statuses that are retried, and what may be sent twice.
 ///

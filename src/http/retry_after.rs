@@ -8,7 +8,7 @@ use ::http::HeaderMap;
 use ::http::header::{DATE, RETRY_AFTER};
 
 use super::date::date;
-use crate::timer::wall;
+use crate::time::wall;
 
 /// Reads from a response's headers how long the server asks to wait; `None` if it does not, or not legibly.
 ///

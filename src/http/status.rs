@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::retryable::{Fault, Verdict};
+use crate::verdict::{Fault, Verdict};
 
 /// A set of status codes: those that are worth another attempt.
 ///

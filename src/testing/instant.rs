@@ -3,11 +3,12 @@
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::AtomicUsize;
+use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 use std::vec::Vec;
 
-use crate::nanos;
+use crate::time::nanos;
 
 /// Makes every wait before a retry take no time, on this thread, for as long as the guard lives.
 ///

@@ -1,10 +1,8 @@
 //! Operations by script.
 
-use core::fmt;
 use core::future::Future;
-use core::iter;
-use core::mem;
 use core::time::Duration;
+use core::{fmt, iter, mem};
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

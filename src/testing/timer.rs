@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::vec::Vec;
 
-use crate::timer::{BlockingTimer, Timer};
+use crate::time::{BlockingTimer, Timer};
 
 /// A timer whose time passes only by sleeping: hours of waits take microseconds.
 ///

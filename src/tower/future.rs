@@ -10,14 +10,14 @@ use ::tower::Service;
 use pin_project_lite::pin_project;
 
 use super::rules::{Again, Fate, Judge, Knowing, Rules, Sent};
-use crate::before::{Before, BeforeAsync};
-use crate::bound::Guard;
-use crate::classify::{Accept, Classify};
-use crate::driver::{Driver, Memory, Step};
+use crate::drive::before::{Before, BeforeAsync};
+use crate::drive::bound::Guard;
+use crate::drive::judge::{Accept, Classify};
+use crate::drive::plan::{ForRequest, Plan};
+use crate::drive::retry::Retry;
+use crate::drive::{Driver, Memory, Step};
 use crate::observe::{Observer, Refuse};
-use crate::plan::{ForRequest, Plan};
-use crate::retry::Retry;
-use crate::timer::{Timer, Yield};
+use crate::time::{Timer, Yield};
 
 pin_project! {
     /// The response of a [`RetryService`](super::RetryService), once it is there.

@@ -5,7 +5,7 @@ use ::http::{HeaderMap, Method, Request, Response, StatusCode};
 use super::rules::{Judge, Rules};
 use crate::http::HttpPolicy;
 use crate::policy::Policy;
-use crate::retryable::Verdict;
+use crate::verdict::Verdict;
 
 /// The head of a request.
 #[doc(hidden)]

@@ -25,7 +25,7 @@
 //! [`Budget`](crate::Budget), a [`Breaker`](crate::Breaker), a timer. Each call gets a clone of it, so closures in it must be
 //! `Clone`; what a run shares with others (budget, breaker, throttle) is shared, what it remembers is not. A
 //! [`Report`](crate::Report) is of one run and can't be cloned: to see what calls do use
-//! [`on_retry`](crate::Retry::on_retry), or the [events](crate::events).
+//! [`on_retry`](crate::Retry::on_retry), or the [events](crate::guide::events).
 //!
 //! The error that comes back is the service's own. For a breaker it must be `From<Rejected>`, for an attempt timeout
 //! `From<TimedOut>`; tower's `BoxError` is both. tower's own `Elapsed` and `Overloaded` are
@@ -115,9 +115,8 @@ mod future;
 mod http;
 mod rules;
 
-use core::fmt;
-use core::mem;
 use core::task::{Context, Poll};
+use core::{fmt, mem};
 
 use ::tower::{Layer, Service};
 
@@ -125,16 +124,16 @@ pub use self::future::ResponseFuture;
 #[cfg(feature = "http")]
 use self::http::HttpRules;
 use self::rules::{Again, Alike, ByClone, CloneRequest, ForRequest, Judge, Rules};
-use crate::before::BeforeAsync;
-use crate::bound::Guard;
-use crate::classify::{Accept, Classify};
+use crate::drive::before::BeforeAsync;
+use crate::drive::bound::Guard;
+use crate::drive::judge::{Accept, Classify};
+use crate::drive::plan::Plan;
+use crate::drive::retry::{IntoRetry, Prepared, Retry};
 #[cfg(feature = "http")]
 use crate::http::HttpPolicy;
 use crate::observe::Refuse;
-use crate::plan::Plan;
 use crate::policy::Policy;
-use crate::retry::{IntoRetry, Prepared, Retry};
-use crate::timer::Timer;
+use crate::time::Timer;
 
 /// Gives services their retries: what a call runs by, as a layer.
 ///

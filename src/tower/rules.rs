@@ -2,9 +2,9 @@
 
 use core::fmt;
 
-use crate::classify::{Accept, Classify};
+use crate::drive::judge::{Accept, Classify};
 use crate::policy::Policy;
-use crate::retryable::{Reached, Verdict};
+use crate::verdict::{Reached, Verdict};
 
 /// What holds for a request, beside the layer's own policy.
 #[doc(hidden)]

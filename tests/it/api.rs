@@ -187,7 +187,7 @@ fn the_public_interface_is_the_one_that_was_read() {
 fn the_list_has_what_is_public_and_nothing_else() {
     let found = interface();
     for line in [
-        "pub use crate::blocking::retry",
+        "pub use crate::entry::{retry, retry_async}",
         "pub struct Policy (Clone, Copy, PartialEq)",
         "impl Policy: pub const fn total(mut self, retries: u32) -> Self",
         "pub trait Retryable: fn verdict(&self) -> Verdict",

@@ -19,6 +19,10 @@ fn sources(directory: PathBuf, found: &mut Vec<(String, String)>) {
     }
 }
 
+fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
+}
+
 #[test]
 fn the_readme_lists_the_features_of_the_manifest() {
     let manifest = read("Cargo.toml");
@@ -111,16 +115,72 @@ fn base64(bytes: &[u8]) -> String {
 fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
     let mut found = Vec::new();
     sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    for (path, source) in
-        found.iter().filter(|(path, _)| Path::new(path).extension().is_some_and(|extension| extension == "rs"))
-    {
+    for (path, source) in found.iter().filter(|(path, _)| is_rust(path)) {
         for (word, home) in
-            [("Instant::now", "/src/timer/"), ("SystemTime::now", "/src/timer/"), ("RandomState", "/src/jitter")]
+            [("Instant::now", "/src/time/"), ("SystemTime::now", "/src/time/"), ("RandomState", "/src/policy/jitter")]
         {
             let code = || source.lines().filter(|line| !line.trim_start().starts_with("//"));
             assert!(path.contains(home) || !code().any(|line| line.contains(word)), "{path} has {word}");
         }
     }
     // The test could not fail if it looked in the wrong place.
-    assert!(found.iter().any(|(path, source)| path.contains("/src/timer/") && source.contains("Instant::now")));
+    assert!(found.iter().any(|(path, source)| path.contains("/src/time/") && source.contains("Instant::now")));
+}
+
+/// The folders of `src/`, the lowest first. `classify` and `tower` are leaves, and stand apart on top.
+const FLOORS: [&str; 15] = [
+    "time",
+    "testing",
+    "verdict",
+    "policy",
+    "run",
+    "observe",
+    "guard",
+    "report",
+    "telemetry",
+    "drive",
+    "entry",
+    "__private",
+    "http",
+    "tower",
+    "classify",
+];
+
+/// The folder or file directly below `src/`.
+fn room(path: &str) -> &str {
+    let (_, inside) = path.rsplit_once("/src/").expect("a source");
+    inside.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// What a line of code names right behind `crate::`, comments and expansions of macros left out.
+fn imported(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split("//").next().unwrap();
+    code.split("crate::").skip(1).zip(code.split("crate::")).filter(|(_, before)| !before.ends_with('$')).map(
+        |(name, _)| {
+            let end = name.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(name.len());
+            &name[..end]
+        },
+    )
+}
+
+#[test]
+fn no_file_imports_upward_or_from_the_crate_root() {
+    let mut found = Vec::new();
+    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    let floor = |room: &str| FLOORS.iter().position(|name| *name == room);
+    let mut imports = 0;
+    for (path, source) in found.iter().filter(|(path, _)| is_rust(path)) {
+        if ["lib", "prelude", "guide"].contains(&room(path)) {
+            continue;
+        }
+        let here = floor(room(path)).unwrap_or_else(|| panic!("{path} is on no floor"));
+        for name in source.lines().flat_map(imported) {
+            let there = floor(name).unwrap_or_else(|| panic!("{path} imports `{name}` from the crate root"));
+            assert!(there <= here, "{path} imports `{name}`, which stands above it");
+            assert!(there == here || !["tower", "classify"].contains(&name), "{path} imports the leaf `{name}`");
+            imports += 1;
+        }
+    }
+    // The test could not fail if it read nothing.
+    assert!(imports > 100, "{imports}");
 }

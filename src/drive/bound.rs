@@ -1,0 +1,197 @@
+//! How an attempt is bounded in time: not at all, or cut by a timer.
+
+use core::future::{Future, poll_fn};
+use core::mem;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use crate::drive::plan::{Cut, Timing, Whole};
+use crate::run::State;
+use crate::time::{Timer, nanos};
+use crate::verdict::TimedOut;
+
+/// How an attempt is bounded in time.
+///
+/// Of an attempt's output nothing is said here but that it is one. A bound that named the `V` and `E` of its `Result`
+/// would have to be proved anew wherever the compiler asks whether a task is `Send`, and can't be there where they
+/// borrow: it has forgotten the lifetimes.
+#[doc(hidden)]
+pub trait Bound: Timing {
+    /// Makes the outcome of an attempt that was cut.
+    type CutOff<R>: Copy;
+
+    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline. The timer comes by `&mut`, which can be
+    /// sent to another thread also where the timer can't be shared.
+    fn bound<F, T>(
+        cut: &mut Self::Flag,
+        limit: u64,
+        state: State,
+        timer: &mut T,
+        attempt: F,
+        cut_off: Self::CutOff<F::Output>,
+    ) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        T: Timer;
+
+    /// As `bound`, one poll of it, for a door that keeps the attempt and the sleep itself; `bound` on top of this would
+    /// cost every first try. The limit is clipped at the first poll, which finds no sleep.
+    #[allow(clippy::too_many_arguments)] // A future's fields, one by one.
+    fn poll<R, T: Timer>(
+        cut: &mut Self::Flag,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        cut_off: Self::CutOff<R>,
+    ) -> Poll<R>;
+}
+
+/// How an attempt with errors of type `E` is bounded in time.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{E}` can't say that an attempt timed out",
+    label = "an attempt timeout needs an error that is `From<TimedOut>`",
+    note = "give your error a variant for it, with thiserror: `#[error(transparent)] TimedOut(#[from] persevere::TimedOut)`",
+    note = "`io::Error`, boxed errors and `anyhow::Error` have it already"
+)]
+pub trait Guard<E>: Bound {
+    fn cut_off<V>() -> Self::CutOff<Result<V, E>>;
+}
+
+/// No timeout: the attempt's own future, unwrapped.
+impl Bound for Whole {
+    type CutOff<R> = ();
+
+    #[inline(always)]
+    fn bound<F, T>((): &mut (), _: u64, _: State, _: &mut T, attempt: F, (): ()) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        T: Timer,
+    {
+        attempt
+    }
+
+    #[inline(always)]
+    fn poll<R, T: Timer>(
+        (): &mut (),
+        _: &mut u64,
+        _: State,
+        _: &T,
+        _: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        (): (),
+    ) -> Poll<R> {
+        attempt(context)
+    }
+}
+
+impl<E> Guard<E> for Whole {
+    #[inline(always)]
+    fn cut_off<V>() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<TimedOut>> Guard<E> for Cut {
+    #[inline]
+    fn cut_off<V>() -> fn(TimedOut) -> Result<V, E> {
+        |timed_out| Err(timed_out.into())
+    }
+}
+
+/// What the first poll left of the limit: it may have taken its time.
+fn left_of(limit: u64, began: u64, timer: &impl Timer) -> Duration {
+    let spent = nanos::from(timer.now()).saturating_sub(began);
+    nanos::duration(if limit == u64::MAX { limit } else { limit.saturating_sub(spent) })
+}
+
+impl Bound for Cut {
+    type CutOff<R> = fn(TimedOut) -> R;
+
+    fn bound<F, T>(
+        cut: &mut Self::Flag,
+        limit: u64,
+        state: State,
+        timer: &mut T,
+        attempt: F,
+        cut_off: fn(TimedOut) -> F::Output,
+    ) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        T: Timer,
+    {
+        async move {
+            *cut = false;
+            let began = nanos::from(timer.now());
+            let limit = limit.min(state.left_nanos(began));
+            let mut attempt = pin!(attempt);
+            // What is ready at once needs no timer.
+            if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(attempt.as_mut().poll(context))).await {
+                return outcome;
+            }
+            let mut cut_off = || {
+                *cut = true;
+                cut_off(TimedOut::new(nanos::duration(limit)))
+            };
+            let left = left_of(limit, began, timer);
+            if left.is_zero() {
+                return cut_off();
+            }
+            let mut sleep = pin!(timer.sleep(left));
+            let mut fresh = true;
+            poll_fn(|context| {
+                // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
+                let late = sleep.as_mut().poll(context).is_ready();
+                if !mem::take(&mut fresh) {
+                    if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
+                        return Poll::Ready(outcome);
+                    }
+                }
+                if late { Poll::Ready(cut_off()) } else { Poll::Pending }
+            })
+            .await
+        }
+    }
+
+    fn poll<R, T: Timer>(
+        cut: &mut bool,
+        limit: &mut u64,
+        state: State,
+        timer: &T,
+        mut sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        cut_off: fn(TimedOut) -> R,
+    ) -> Poll<R> {
+        let fresh = sleep.is_none();
+        if fresh {
+            *cut = false;
+            let began = nanos::from(timer.now());
+            *limit = (*limit).min(state.left_nanos(began));
+            // What is ready at once needs no timer.
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+            let left = left_of(*limit, began, timer);
+            if !left.is_zero() {
+                sleep.set(Some(timer.sleep(left)));
+            }
+        }
+        // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
+        let late = sleep.as_pin_mut().is_none_or(|sleep| sleep.poll(context).is_ready());
+        if !fresh {
+            if let Poll::Ready(outcome) = attempt(context) {
+                return Poll::Ready(outcome);
+            }
+        }
+        if !late {
+            return Poll::Pending;
+        }
+        *cut = true;
+        Poll::Ready(cut_off(TimedOut::new(nanos::duration(*limit))))
+    }
+}

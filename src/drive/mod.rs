@@ -1,0 +1,661 @@
+//! The loop's inside, the same for every door: classify, ask the core, tell the observers.
+
+use core::borrow::Borrow;
+use core::convert::Infallible;
+use core::fmt;
+use core::future::Future;
+#[cfg(feature = "reqwest")]
+use core::future::poll_fn;
+#[cfg(feature = "tower")]
+use core::pin::Pin;
+#[cfg(feature = "reqwest")]
+use core::pin::pin;
+#[cfg(feature = "tower")]
+use core::task::Context;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+use core::task::Poll;
+use core::time::Duration;
+
+pub(crate) mod before;
+pub(crate) mod bound;
+pub(crate) mod judge;
+pub(crate) mod plan;
+pub(crate) mod retry;
+
+use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
+use crate::drive::bound::{Bound, Guard};
+use crate::drive::judge::{Accept, Classify};
+use crate::drive::plan::{Blocking, Plan, Timing};
+use crate::drive::retry::Retry;
+use crate::observe::around::{self, Around};
+use crate::observe::event::{Attempt, Event};
+use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
+use crate::policy::{Policy, jitter};
+use crate::run::{self, Listed, Next, State, StopReason};
+use crate::telemetry::Events;
+use crate::time::{BlockingTimer, Timer, nanos};
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+use crate::verdict::Rejected;
+use crate::verdict::Verdict;
+
+/// A run, for the doors to drive: what it is made of.
+pub struct Driver<P: Plan, C, K, O: Observer, B: Before, T> {
+    pub(crate) retry: Retry<P, C, K, O, B, T>,
+    note: B::Note,
+    /// Whether a run inside the last attempt gave up.
+    mark: <O::Around as Around>::Mark,
+    /// Whether the attempt timeout cut the last attempt.
+    cut: <P::Timing as Timing>::Flag,
+}
+
+impl<P: Plan, C, K, O: Observer, B: Before, T> fmt::Debug for Driver<P, C, K, O, B, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+/// What a run remembers: nothing before its first failure, or before its start if it looks at the clock. So a first
+/// try that succeeds writes one word before the operation, and reads it afterwards.
+///
+/// Beside the driver, not in it: what is out of line gets a pointer to this, and all else stays in registers.
+#[derive(Debug)]
+pub struct Memory(Option<Going>);
+
+#[derive(Debug)]
+struct Going {
+    state: State,
+    events: Events,
+}
+
+impl Going {
+    const FRESH: Self = Self { state: State::new(), events: Events::new() };
+}
+
+impl Memory {
+    #[inline(always)]
+    fn state(&self) -> State {
+        self.0.as_ref().map_or(State::new(), |going| going.state)
+    }
+
+    /// Whether the attempt that is due is not the first.
+    #[inline(always)]
+    pub fn is_retry(&self) -> bool {
+        self.0.as_ref().is_some_and(|going| going.state.attempt() > 1)
+    }
+}
+
+/// What a door does after an attempt.
+#[derive(Debug)]
+pub enum Step<V, E> {
+    /// Returns this.
+    Done(Result<V, E>),
+    /// Begins the next attempt after this wait, in nanoseconds; it may be zero.
+    Wait(u64),
+}
+
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
+    #[inline(always)]
+    pub(crate) const fn new(retry: Retry<P, C, K, O, B, T>) -> Self {
+        Self { retry, note: B::NOTHING, mark: <O::Around as Around>::UNMARKED, cut: <P::Timing as Timing>::NOT_CUT }
+    }
+}
+
+impl<P: Plan, C, K, O: Observer, T> Driver<P, C, K, O, Keep, T> {
+    /// The failure before the attempt that is due, for a hook that stands in place.
+    #[inline]
+    pub const fn event(&self) -> Option<Event<'static>> {
+        self.note
+    }
+}
+
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
+    #[inline(always)]
+    fn started(&mut self, now: impl FnOnce(&T) -> Duration) -> Memory {
+        if !O::CLOCK && self.retry.plan.within() == u64::MAX {
+            return Memory(None);
+        }
+        let now = nanos::from(now(&self.retry.timer));
+        self.retry.observe.started(now);
+        let state = State::new().started(self.retry.plan.within(), now);
+        Memory(Some(Going { state, ..Going::FRESH }))
+    }
+
+    /// The attempt that is due. The first one's time left is the deadline's, without a look at the clock.
+    #[inline]
+    fn attempt_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Attempt {
+        let within = self.retry.plan.within();
+        let state = memory.state();
+        let deadline = match state.attempt() {
+            _ if within == u64::MAX => u64::MAX,
+            1 => within,
+            _ => state.left_nanos(nanos::from(now(&self.retry.timer))),
+        };
+        let left = deadline.min(self.retry.plan.limit());
+        Attempt { number: state.attempt(), left: (left != u64::MAX).then(|| Duration::from_nanos(left)) }
+    }
+
+    /// What is left to the attempt that is due, if it is to be cut: for a door that bounds the attempt itself.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn limit_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Option<Duration> {
+        if self.retry.plan.limit() == u64::MAX { None } else { self.attempt_at(memory, now).left() }
+    }
+
+    #[inline(always)]
+    fn settled<V, E>(
+        &mut self,
+        memory: &mut Memory,
+        outcome: Result<V, E>,
+        now: impl FnOnce(&T) -> Duration,
+    ) -> Step<V, E>
+    where
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        if O::GATED {
+            if let Some(reason) = self.retry.observe.refusal() {
+                self.refused(memory, reason, now);
+                return Step::Done(outcome);
+            }
+        }
+        let (verdict, error) = match &outcome {
+            Ok(value) => match self.retry.accept.verdict(value) {
+                None => {
+                    if O::CLOCK || (Events::ON || !O::IDLE) && memory.0.is_some() {
+                        self.succeeded(memory, now);
+                    } else {
+                        self.succeeded_at_once();
+                    }
+                    return Step::Done(outcome);
+                }
+                Some(verdict) => (verdict, None),
+            },
+            Err(error) => (P::Timing::corrected(&self.cut, self.retry.classify.verdict(error)), Some(error)),
+        };
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let within = plan.within();
+        let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
+        let listed = if verdict.transient { plan.listed() } else { Listed::No };
+        let asked = Asked { seed: plan.seed(), listed, least: plan.least() };
+        let held = plan.policy();
+        let policy = held.borrow();
+        if O::IDLE {
+            let wait = match plan.plain() {
+                Some(policy) => unobserved(policy, memory, now, &verdict),
+                None => unusual(policy, memory, now, &verdict, &asked),
+            };
+            let Some(wait) = wait else { return Step::Done(outcome) };
+            self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
+            return Step::Wait(shortened(wait));
+        }
+        let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
+        let attempt = state.attempt();
+        let nested = <O::Around as Around>::Mark::into(self.mark).0;
+        observe.answered(verdict.transient, now);
+        let decided = decided(policy, &mut state, now, &verdict, &asked)
+            .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
+        let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
+        let failure = Failed { attempt, verdict, next, now, nested, error };
+        observe.failed(&failure);
+        events.failed(&failure, observe);
+        match next {
+            Next::Stop(reason) => {
+                around::gave_up(reason, attempt);
+                observe.ended(reason, attempt, now);
+                events.ended(reason, attempt, elapsed(observe, state, within, now));
+                Step::Done(outcome)
+            }
+            Next::Wait(wait) => {
+                memory.0 = Some(Going { state, events });
+                self.note = B::note(|| Event::new(attempt, wait, verdict, None));
+                Step::Wait(shortened(nanos::from(wait)))
+            }
+        }
+    }
+
+    /// Ends a run whose attempt was not let through.
+    #[cold]
+    fn refused(&mut self, memory: &mut Memory, reason: StopReason, now: impl FnOnce(&T) -> Duration) {
+        let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let (made, now) = (state.attempt() - 1, nanos::from(now(timer)));
+        around::gave_up(reason, made);
+        observe.ended(reason, made, now);
+        events.ended(reason, made, elapsed(observe, state, plan.within(), now));
+    }
+
+    /// Says in an error that the attempt that is due may not begin, if that is so.
+    #[inline(always)]
+    fn refuse_at<E>(&mut self, now: impl FnOnce(&T) -> Duration) -> Option<E>
+    where
+        O: Refuse<E>,
+    {
+        let Retry { observe, timer, .. } = &mut self.retry;
+        if O::GATED { observe.refuse(nanos::from(now(timer))) } else { None }
+    }
+
+    /// As `refuse_at`, for a door that can answer without an error of the operation's.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn admit_at(&mut self, now: impl FnOnce(&T) -> Duration) -> Result<(), Rejected> {
+        let Retry { observe, timer, .. } = &mut self.retry;
+        if O::GATED {
+            observe.admit(nanos::from(now(timer)))?;
+        }
+        observe.begins();
+        Ok(())
+    }
+
+    /// Tells the end of a run whose first attempt succeeded, and that nobody times.
+    #[inline(always)]
+    fn succeeded_at_once(&mut self) {
+        self.retry.observe.answered(false, 0);
+        self.retry.observe.ended(StopReason::Succeeded, 1, 0);
+    }
+
+    /// Tells the end of any run that succeeded.
+    #[cold]
+    #[inline(never)]
+    fn succeeded(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) {
+        let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
+        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let (attempt, within) = (state.attempt(), plan.within());
+        let told = Events::ON && attempt > 1;
+        let timed = O::CLOCK || told && within != u64::MAX;
+        let now = if timed { nanos::from(now(timer)) } else { 0 };
+        observe.answered(false, now);
+        observe.ended(StopReason::Succeeded, attempt, now);
+        if told {
+            let elapsed = elapsed(observe, state, within, now).filter(|_| timed);
+            events.ended(StopReason::Succeeded, attempt, elapsed);
+        }
+    }
+}
+
+/// All that follows a failure where nobody observes: the wait, in nanoseconds, or none.
+///
+/// Out of line, so that a door that succeeds keeps no register for it; and what it calls it calls last, unless the run is
+/// traced, so that it keeps none either.
+#[cold]
+#[inline(never)]
+fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict) -> Option<u64> {
+    if !run::is_usual(policy, verdict) {
+        return unusual(policy, memory, now, verdict, &Asked::NOTHING);
+    }
+    let going = memory.0.get_or_insert(Going::FRESH);
+    match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
+        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+    }
+}
+
+/// The same for any policy, with a seed and a list of waits.
+#[cold]
+#[inline(never)]
+fn unusual(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, asked: &Asked) -> Option<u64> {
+    let going = memory.0.get_or_insert(Going::FRESH);
+    match decided(policy, &mut going.state, now, verdict, asked) {
+        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+    }
+}
+
+/// What a plan may have around its policy.
+struct Asked {
+    seed: Option<u64>,
+    listed: Listed,
+    /// What the next attempt needs at least.
+    least: u64,
+}
+
+impl Asked {
+    const NOTHING: Self = Self { seed: None, listed: Listed::No, least: 0 };
+}
+
+/// The core, for all but the usual runs.
+#[inline(never)]
+fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
+    let Asked { seed, listed, least } = *asked;
+    run::decide::<false>(policy, state, verdict, now.saturating_add(least), |n| jitter::drawn(seed, n), listed)
+}
+
+#[cold]
+#[inline(never)]
+fn gave_up(policy: &Policy, memory: &mut Memory, verdict: &Verdict, reason: StopReason, now: u64) -> Option<u64> {
+    let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
+    let attempt = state.attempt();
+    let next = Next::Stop(reason);
+    events.failed(&Failed::<Infallible> { attempt, verdict: *verdict, next, now, nested: false, error: None }, &());
+    around::gave_up(reason, attempt);
+    events.ended(reason, attempt, elapsed(&(), state, policy.within, now));
+    None
+}
+
+/// The wait, under the guards of the test kit.
+#[inline(always)]
+fn shortened(wait: u64) -> u64 {
+    #[cfg(feature = "testing")]
+    let wait = crate::testing::shortened(wait);
+    wait
+}
+
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
+    /// Begins the first attempt, and looks at the clock if anything asks for it.
+    #[inline]
+    pub fn start_blocking(&mut self) -> Memory
+    where
+        T: BlockingTimer,
+        P::Timing: Blocking,
+    {
+        self.started(T::now)
+    }
+
+    /// The attempt that is due.
+    #[inline]
+    pub fn attempt_blocking(&self, memory: &Memory) -> Attempt
+    where
+        T: BlockingTimer,
+    {
+        self.attempt_at(memory, T::now)
+    }
+
+    /// Judges an outcome: what does the door do now?
+    #[inline(always)]
+    pub fn settle_blocking<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
+    where
+        T: BlockingTimer,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        self.settled(memory, outcome, T::now)
+    }
+
+    /// Runs an operation: the first attempt here, all that follows a failure out of line.
+    ///
+    /// The attempt is a closure that is called in two places. In a loop here it would be called in one, but that loop's
+    /// registers would have to be saved for every first try.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own last error.
+    #[inline(always)]
+    pub fn block<V, E>(mut self, mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+        P::Timing: Blocking,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Refuse<E>,
+    {
+        let memory = self.start_blocking();
+        let outcome = self.make(&memory, &mut attempt);
+        match &outcome {
+            Ok(_) if !O::CLOCK && K::ANY => {
+                self.succeeded_at_once();
+                outcome
+            }
+            _ => self.persist(memory, outcome, attempt),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn persist<V, E>(
+        mut self,
+        mut memory: Memory,
+        mut outcome: Result<V, E>,
+        mut attempt: impl FnMut(&Self, &Memory) -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Refuse<E>,
+    {
+        loop {
+            match self.settle_blocking(&mut memory, outcome) {
+                Step::Done(outcome) => return outcome,
+                Step::Wait(0) => {}
+                Step::Wait(wait) => self.retry.timer.sleep(nanos::duration(wait)),
+            }
+            outcome = self.make(&memory, &mut attempt);
+        }
+    }
+
+    /// Makes an attempt, if it may begin: the hook, then the operation.
+    #[inline(always)]
+    fn make<V, E>(&mut self, memory: &Memory, attempt: &mut impl FnMut(&Self, &Memory) -> Result<V, E>) -> Result<V, E>
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+        O: Refuse<E>,
+    {
+        if let Some(refused) = self.refuse_at(T::now) {
+            return Err(refused);
+        }
+        self.retry.observe.begins();
+        let mut mark = self.mark;
+        let outcome = O::Around::block(&mut mark, || {
+            self.retry.before.call(self.note);
+            attempt(self, memory)
+        });
+        self.mark = mark;
+        outcome
+    }
+
+    /// Lets the attempt that is due begin, or not.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn admit_blocking(&mut self) -> Result<(), Rejected>
+    where
+        T: BlockingTimer,
+    {
+        self.admit_at(T::now)
+    }
+
+    /// Makes an attempt that was let through: the hook, then the operation, which is told what is left to it if it is to be
+    /// cut.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn scoped<V>(&mut self, memory: &Memory, attempt: impl FnOnce(Option<Duration>) -> V) -> V
+    where
+        B: BeforeBlocking,
+        T: BlockingTimer,
+    {
+        let mut mark = self.mark;
+        let outcome = O::Around::block(&mut mark, || {
+            self.retry.before.call(self.note);
+            attempt(self.limit_at(memory, T::now))
+        });
+        self.mark = mark;
+        outcome
+    }
+
+    /// Waits.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn wait_blocking(&self, wait: u64)
+    where
+        T: BlockingTimer,
+    {
+        if wait != 0 {
+            self.retry.timer.sleep(nanos::duration(wait));
+        }
+    }
+}
+
+impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
+    /// Begins the first attempt, and looks at the clock if anything asks for it.
+    #[inline]
+    pub fn start(&mut self) -> Memory
+    where
+        T: Timer,
+    {
+        self.started(T::now)
+    }
+
+    /// The attempt that is due.
+    #[inline]
+    pub fn attempt(&self, memory: &Memory) -> Attempt
+    where
+        T: Timer,
+    {
+        self.attempt_at(memory, T::now)
+    }
+
+    /// Judges an outcome: what does the door do now?
+    #[inline(always)]
+    pub fn settle<V, E>(&mut self, memory: &mut Memory, outcome: Result<V, E>) -> Step<V, E>
+    where
+        T: Timer,
+        C: Classify<E>,
+        K: Accept<V>,
+        O: Observe<E>,
+    {
+        self.settled(memory, outcome, T::now)
+    }
+
+    /// The timer's sleep, if there is a wait.
+    #[inline(always)]
+    pub fn sleep(&self, wait: u64) -> Option<T::Sleep>
+    where
+        T: Timer,
+    {
+        (wait != 0).then(|| self.retry.timer.sleep(nanos::duration(wait)))
+    }
+
+    /// Lets the attempt that is due begin, or says in an error that it may not.
+    #[inline(always)]
+    pub fn refuse<E>(&mut self) -> Option<E>
+    where
+        T: Timer,
+        O: Refuse<E>,
+    {
+        let refused = self.refuse_at(T::now);
+        if refused.is_none() {
+            self.retry.observe.begins();
+        }
+        refused
+    }
+
+    /// Lets the attempt that is due begin, or not.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn admit(&mut self) -> Result<(), Rejected>
+    where
+        T: Timer,
+    {
+        self.admit_at(T::now)
+    }
+
+    /// Calls the hook of an attempt that was let through, and tells what it left to the attempt, if that is to be cut.
+    #[cfg(feature = "reqwest")]
+    pub(crate) async fn lead(&mut self, memory: &Memory) -> Option<Duration>
+    where
+        B: BeforeAsync,
+        T: Timer,
+    {
+        let limit = self.limit_at(memory, T::now);
+        let Some(hook) = self.retry.before.begin(core::mem::replace(&mut self.note, B::NOTHING)) else { return limit };
+        let Some(limit) = limit else {
+            hook.await;
+            return None;
+        };
+        let timer = &mut self.retry.timer;
+        let began = timer.now();
+        let mut hook = pin!(hook);
+        // What is ready at once needs no timer.
+        let ready = poll_fn(|context| Poll::Ready(hook.as_mut().poll(context).is_ready())).await;
+        if !ready && !limit.is_zero() {
+            let mut sleep = pin!(timer.sleep(limit));
+            poll_fn(|context| {
+                // The sleep is asked first, lest a busy hook use up the task's turn.
+                let late = sleep.as_mut().poll(context).is_ready();
+                if hook.as_mut().poll(context).is_ready() || late { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        Some(limit.saturating_sub(timer.now().saturating_sub(began)))
+    }
+
+    /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
+    /// operation's own future.
+    #[inline(always)]
+    pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
+    where
+        B: BeforeAsync,
+        T: Timer,
+        P::Timing: Guard<E>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
+    {
+        let Self { retry, note, mark, cut } = self;
+        // What makes the future may be half of the attempt.
+        let attempt = O::Around::block(mark, || Self::led::<V, E, M>(retry, *note, cut, memory, attempt));
+        O::Around::wrap(mark, attempt)
+    }
+
+    /// As `guard`, for a future that is made already but does nothing until it is polled.
+    #[inline(always)]
+    pub fn guard_future<V, E, F>(&mut self, memory: &Memory, attempt: F) -> impl Future<Output = Result<V, E>>
+    where
+        B: BeforeAsync,
+        T: Timer,
+        P::Timing: Guard<E>,
+        F: Future<Output = Result<V, E>>,
+    {
+        let Self { retry, note, mark, cut } = self;
+        *mark = <O::Around as Around>::UNMARKED;
+        O::Around::wrap(mark, Self::led::<V, E, _>(retry, *note, cut, memory, move || attempt))
+    }
+
+    #[inline(always)]
+    fn led<V, E, M>(
+        retry: &mut Retry<P, C, K, O, B, T>,
+        note: B::Note,
+        cut: &mut <P::Timing as Timing>::Flag,
+        memory: &Memory,
+        attempt: M,
+    ) -> impl Future<Output = Result<V, E>>
+    where
+        B: BeforeAsync,
+        T: Timer,
+        P::Timing: Guard<E>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
+    {
+        let Retry { plan, before, timer, .. } = retry;
+        let attempt = before.lead(note, attempt);
+        P::Timing::bound(cut, plan.limit(), memory.state(), timer, attempt, P::Timing::cut_off::<V>())
+    }
+
+    /// Begins an attempt that a door polls by itself, and tells how long it may take.
+    #[cfg(feature = "tower")]
+    pub(crate) fn begin(&mut self) -> u64 {
+        self.mark = <O::Around as Around>::UNMARKED;
+        self.retry.plan.limit()
+    }
+
+    /// Polls an attempt that was begun, as `guard` would; the closure has the hook to call. Before its first poll there
+    /// must be no sleep in that place.
+    #[cfg(feature = "tower")]
+    pub(crate) fn poll_guard<V, E>(
+        &mut self,
+        memory: &Memory,
+        limit: &mut u64,
+        sleep: Pin<&mut Option<T::Sleep>>,
+        context: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>) -> Poll<Result<V, E>>,
+    ) -> Poll<Result<V, E>>
+    where
+        T: Timer,
+        P::Timing: Guard<E>,
+    {
+        let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
+        O::Around::turn(mark, || {
+            let attempt = |context: &mut Context<'_>| attempt(before, *note, context);
+            P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, attempt, P::Timing::cut_off::<V>())
+        })
+    }
+}
+
+/// How long the run took, if it looked at the clock when it started.
+fn elapsed(observe: &impl Observer, state: State, within: u64, now: u64) -> Option<u64> {
+    observe.since().or(state.since(within)).map(|since| now.saturating_sub(since))
+}

@@ -1,0 +1,343 @@
+//! Plans: a policy, and what may stand around it.
+
+use core::borrow::Borrow;
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use crate::policy::Policy;
+use crate::policy::timed::Timed;
+use crate::run::Listed;
+use crate::time::nanos;
+use crate::verdict::{Fault, Verdict};
+
+/// Where a run's rules come from: a policy, or a policy with more around it.
+#[doc(hidden)]
+pub trait Plan {
+    /// [`Whole`] or [`Cut`].
+    type Timing: Timing;
+
+    /// The policy or, where the plan has it by reference, that.
+    type Held: Borrow<Policy>;
+
+    fn policy(&self) -> Self::Held;
+
+    /// The policy in its place, if the plan is that alone.
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        None
+    }
+
+    /// The policy's deadline, in nanoseconds; `u64::MAX` for none.
+    fn within(&self) -> u64;
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        Listed::No
+    }
+
+    /// The time that one attempt may take, in nanoseconds; `u64::MAX` for no limit.
+    #[inline]
+    fn limit(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// What an attempt needs at least of the time until the deadline, in nanoseconds: some, if it can be cut, whoever cuts
+    /// it.
+    #[inline]
+    fn least(&self) -> u64 {
+        0
+    }
+}
+
+/// Attempts take as long as they take.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Whole;
+
+/// Attempts are cut after their timeout.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Cut;
+
+/// Whether attempts can be cut, and what is remembered of it.
+#[doc(hidden)]
+pub trait Timing {
+    type Flag;
+    const NOT_CUT: Self::Flag;
+
+    /// A cut attempt is a timeout, whatever its error says of its kind.
+    fn corrected(cut: &Self::Flag, verdict: Verdict) -> Verdict;
+}
+
+impl Timing for Whole {
+    type Flag = ();
+    const NOT_CUT: () = ();
+
+    #[inline]
+    fn corrected((): &(), verdict: Verdict) -> Verdict {
+        verdict
+    }
+}
+
+impl Timing for Cut {
+    type Flag = bool;
+    const NOT_CUT: bool = false;
+
+    fn corrected(cut: &bool, verdict: Verdict) -> Verdict {
+        if *cut { verdict.fault(Fault::Timeout) } else { verdict }
+    }
+}
+
+/// Attempts that blocking code can make.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an attempt timeout needs an async run: blocking code can't be cut",
+    label = "has an attempt timeout",
+    note = "give the operation its own timeout; `run_with(|attempt| ..)` tells it what is left of the deadline"
+)]
+pub trait Blocking {}
+
+impl Blocking for Whole {}
+
+impl Plan for Policy {
+    type Timing = Whole;
+    type Held = Self;
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        Some(self)
+    }
+
+    #[inline(always)]
+    fn policy(&self) -> Self {
+        *self
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.within
+    }
+}
+
+impl Plan for &Policy {
+    type Timing = Whole;
+    type Held = Self;
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        Some(self)
+    }
+
+    #[inline(always)]
+    fn policy(&self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.within
+    }
+}
+
+impl<'a> Plan for &'a Timed<Policy> {
+    type Timing = Cut;
+    type Held = &'a Policy;
+
+    #[inline(always)]
+    fn policy(&self) -> &'a Policy {
+        &self.plan
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.plan.within
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    #[inline]
+    fn least(&self) -> u64 {
+        1
+    }
+}
+
+impl<P: Plan> Plan for Timed<P> {
+    type Timing = Cut;
+    type Held = P::Held;
+
+    #[inline]
+    fn policy(&self) -> P::Held {
+        self.plan.policy()
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.limit.min(self.plan.limit())
+    }
+
+    #[inline]
+    fn least(&self) -> u64 {
+        1
+    }
+}
+
+/// A plan with a seed of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeded<P> {
+    pub(crate) plan: P,
+    pub(crate) seed: Option<u64>,
+}
+
+impl<P: Plan> Plan for Seeded<P> {
+    type Timing = P::Timing;
+    type Held = P::Held;
+
+    #[inline]
+    fn policy(&self) -> P::Held {
+        self.plan.policy()
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
+    }
+}
+
+/// A plan with a list of waits.
+#[derive(Clone, Debug)]
+pub struct Waits<P, I> {
+    plan: P,
+    list: I,
+    /// Whether the list's length is known, asked once: an iterator may come to know its bound on the way.
+    bounded: bool,
+}
+
+impl<P, I: Iterator> Waits<P, I> {
+    pub(crate) fn new(plan: P, list: I) -> Self {
+        let bounded = list.size_hint().1.is_some();
+        Self { plan, list, bounded }
+    }
+}
+
+impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
+    type Timing = P::Timing;
+    type Held = Policy;
+
+    fn policy(&self) -> Policy {
+        let policy = *self.plan.policy().borrow();
+        // The length replaces `total`; a list that can't tell it ends by itself or by `total`.
+        if self.bounded { policy.forever() } else { policy }
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    fn listed(&mut self) -> Listed {
+        self.list.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
+    }
+}
+
+/// A plan with the policy of one request in place of its own, and with the timing `T`.
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+#[derive(Debug)]
+pub(crate) struct ForRequest<P, T> {
+    plan: P,
+    policy: Policy,
+    timing: PhantomData<fn() -> T>,
+}
+
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+impl<P, T> ForRequest<P, T> {
+    pub(crate) const fn new(plan: P, policy: Policy) -> Self {
+        Self { plan, policy, timing: PhantomData }
+    }
+}
+
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
+    type Timing = T;
+    type Held = Policy;
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn within(&self) -> u64 {
+        self.policy.within
+    }
+
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+
+    fn least(&self) -> u64 {
+        self.plan.least()
+    }
+}

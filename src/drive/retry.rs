@@ -1,0 +1,537 @@
+//! The builder: a policy, and what is not plain data.
+
+use core::fmt;
+#[cfg(target_has_atomic = "64")]
+use core::ops::Deref;
+use core::time::Duration;
+
+use crate::drive::before::{Hook, Keep, NoHook};
+use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
+use crate::drive::plan::{Seeded, Waits};
+#[cfg(target_has_atomic = "64")]
+use crate::guard::beside::{Breaking, Spending, Throttling};
+#[cfg(feature = "std")]
+use crate::guard::nesting::{Nested, Nesting};
+#[cfg(target_has_atomic = "64")]
+use crate::guard::{AdaptiveThrottle, Breaker, Budget};
+use crate::observe::OnRetry;
+use crate::observe::event::Event;
+use crate::policy::Policy;
+use crate::policy::backoff::Backoff;
+use crate::policy::timed::Timed;
+use crate::report::{ByDisplay, Report, Reporting};
+#[cfg(feature = "tracing")]
+use crate::telemetry::tracing::Telling;
+use crate::time::DefaultTimer;
+use crate::verdict::Verdict;
+
+/// A run that is ready to start: a policy with its hooks, classifier and timer.
+///
+/// Made from a [`Policy`] by any of the methods here, which the policy has too, or with [`Retry::new`]. The policy's
+/// own settings come first: `policy.total(5).when(..)`. Started by [`run`](Retry::run) for a blocking operation and
+/// [`run_async`](Retry::run_async) for a future. [`retry`](crate::retry()) and [`retry_async`](crate::retry_async())
+/// are the short forms, and take one of these too.
+///
+/// ```
+/// use persevere::{Event, Policy};
+/// use std::io;
+///
+/// let mut failures = 0;
+/// let answer: Result<u32, io::Error> = Policy::new()
+///     .when(|error: &io::Error| error.kind() == io::ErrorKind::NotFound)
+///     .on_retry(|event: Event<'_, io::Error>| eprintln!("attempt {} failed", event.attempt()))
+///     .run(|| {
+///         failures += 1;
+///         if failures < 2 { Err(io::ErrorKind::NotFound.into()) } else { Ok(42) }
+///     });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+#[derive(Clone, Copy)]
+#[must_use = "a prepared run does nothing until `run` or `run_async`"]
+pub struct Retry<P, C = ByTrait, K = AnyOk, O = (), B = NoHook, T = DefaultTimer> {
+    pub(crate) plan: P,
+    pub(crate) classify: C,
+    pub(crate) accept: K,
+    pub(crate) observe: O,
+    pub(crate) before: B,
+    pub(crate) timer: T,
+}
+
+/// Writes the struct again with one field of another type.
+macro_rules! replace {
+    (@ $retry:ident, [$($kept:ident)*], $field:ident: $value:expr) => {
+        Retry { $field: $value, $($kept: $retry.$kept),* }
+    };
+    ($retry:ident, plan: $value:expr) => {
+        replace!(@ $retry, [classify accept observe before timer], plan: $value)
+    };
+    ($retry:ident, classify: $value:expr) => {
+        replace!(@ $retry, [plan accept observe before timer], classify: $value)
+    };
+    ($retry:ident, accept: $value:expr) => {
+        replace!(@ $retry, [plan classify observe before timer], accept: $value)
+    };
+    ($retry:ident, observe: $value:expr) => {
+        replace!(@ $retry, [plan classify accept before timer], observe: $value)
+    };
+    ($retry:ident, before: $value:expr) => {
+        replace!(@ $retry, [plan classify accept observe timer], before: $value)
+    };
+    ($retry:ident, timer: $value:expr) => {
+        replace!(@ $retry, [plan classify accept observe before], timer: $value)
+    };
+}
+
+impl<P> Retry<P> {
+    /// Prepares a run by this policy: a [`Policy`], a reference to one, or a [`Timed`] one.
+    pub const fn new(policy: P) -> Self {
+        Self { plan: policy, classify: ByTrait, accept: AnyOk, observe: (), before: NoHook, timer: DefaultTimer }
+    }
+}
+
+impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
+    /// Decides at the call which errors are retried, in place of the error's own [`Retryable`](crate::Retryable).
+    ///
+    /// The closure answers with a `bool`, `true` for transient, or with a whole [`Verdict`]. It is asked about every
+    /// error, a timeout's included. Annotate its argument: it is typed before the operation is.
+    pub fn when<E, R, F>(self, when: F) -> Retry<P, When<F>, K, O, B, T>
+    where
+        F: FnMut(&E) -> R,
+        R: Into<Verdict>,
+    {
+        replace!(self, classify: When(when))
+    }
+
+    /// Retries on a value, too: the closure says of an `Ok` value whether it is one to try again for.
+    ///
+    /// It answers with a `bool`, `true` for "again", or with a whole [`Verdict`]. If retries run out, the last value
+    /// comes back as `Ok`.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    ///
+    /// let mut polls = 0;
+    /// let state = Policy::new().when_ok(|state: &&str| *state == "pending").run(|| {
+    ///     polls += 1;
+    ///     Ok::<_, std::io::Error>(if polls < 2 { "pending" } else { "done" })
+    /// });
+    /// assert_eq!(state.unwrap(), "done");
+    /// ```
+    pub fn when_ok<V, R, F>(self, again: F) -> Retry<P, C, WhenOk<F>, O, B, T>
+    where
+        F: FnMut(&V) -> R,
+        R: Into<Verdict>,
+    {
+        replace!(self, accept: WhenOk(again))
+    }
+
+    /// Calls this when a retry is decided, before its wait. Several are called in their order.
+    ///
+    /// A panic in it passes through.
+    pub fn on_retry<E, F>(self, hook: F) -> Retry<P, C, K, (O, OnRetry<F>), B, T>
+    where
+        F: FnMut(Event<'_, E>),
+    {
+        replace!(self, observe: (self.observe, OnRetry(hook)))
+    }
+
+    /// Calls this after the wait, before the next attempt: to refresh a token, or to reconnect.
+    ///
+    /// It is part of the attempt that it precedes. In an async door the closure returns a future of `()`, and an attempt
+    /// timeout covers both; in a blocking door it returns `()`. For a hook that borrows what the operation
+    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). If the compiler calls a hook closure
+    /// "not general enough" in a task that is spawned, that form helps, and so does a `fn` as the hook.
+    pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, Hook<F>, T>
+    where
+        F: FnMut(Event<'static>) -> R,
+    {
+        replace!(self, before: Hook(hook))
+    }
+
+    /// Keeps the event for a hook that stands in place, in an expansion.
+    #[doc(hidden)]
+    pub fn keep_event(self) -> Retry<P, C, K, O, Keep, T> {
+        replace!(self, before: Keep)
+    }
+
+    /// Waits and tells the time with this timer: a [`Timer`](crate::Timer) for async runs, a
+    /// [`BlockingTimer`](crate::BlockingTimer) for blocking ones.
+    pub fn timer<U>(self, timer: U) -> Retry<P, C, K, O, B, U> {
+        replace!(self, timer: timer)
+    }
+
+    /// Draws the jitter from a stream that this seed determines; see [`Backoff::seed`].
+    pub fn seed(self, seed: u64) -> Retry<Seeded<P>, C, K, O, B, T> {
+        replace!(self, plan: Seeded { plan: self.plan, seed: Some(seed) })
+    }
+
+    /// Waits what this list says, without jitter; a server's hint can still make a wait longer.
+    ///
+    /// A list whose length has an upper bound (an array, `.take(n)`) replaces `total`: so many retries as it has
+    /// waits. Any other ends with its last item or at `total`, whichever comes first.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    /// use std::time::Duration;
+    ///
+    /// let mut attempts = 0;
+    /// let _ = Policy::new().waits([Duration::ZERO; 7]).run(|| {
+    ///     attempts += 1;
+    ///     Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut))
+    /// });
+    /// assert_eq!(attempts, 8);
+    /// ```
+    pub fn waits<I>(self, waits: I) -> Retry<Waits<P, I::IntoIter>, C, K, O, B, T>
+    where
+        I: IntoIterator<Item = Duration>,
+    {
+        replace!(self, plan: Waits::new(self.plan, waits.into_iter()))
+    }
+
+    /// Cuts each attempt of an async run after this time; see [`Timed`].
+    pub fn attempt_timeout(self, limit: Duration) -> Retry<Timed<P>, C, K, O, B, T> {
+        replace!(self, plan: Timed::new(self.plan, limit))
+    }
+
+    /// Writes what happens into this report, on success and on failure.
+    ///
+    /// Each failure is kept with the error's text: one line of at most 96 bytes, control characters escaped, credentials and
+    /// query of any URL left out. It reads the clock when the run starts and at each attempt's end.
+    pub fn report(self, report: &mut Report) -> Retry<P, C, K, (O, Reporting<'_, ByDisplay>), B, T> {
+        replace!(self, observe: (self.observe, Reporting::new(report, ByDisplay)))
+    }
+
+    /// As [`report`](Retry::report), with the error's text written by this closure; for errors without `Display`, or
+    /// whose text should not be kept.
+    ///
+    /// ```
+    /// use persevere::{Policy, Report};
+    ///
+    /// let mut report = Report::new();
+    /// let _ = Policy::new()
+    ///     .total(1)
+    ///     .when(|_: &()| true)
+    ///     .report_with(&mut report, |_: &(), f: &mut std::fmt::Formatter<'_>| f.write_str("no reason given"))
+    ///     .run(|| Err::<(), ()>(()));
+    /// assert_eq!(report.failures().next().unwrap().message(), "no reason given");
+    /// ```
+    pub fn report_with<E, F>(self, report: &mut Report, describe: F) -> Retry<P, C, K, (O, Reporting<'_, F>), B, T>
+    where
+        F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+    {
+        replace!(self, observe: (self.observe, Reporting::new(report, describe)))
+    }
+
+    /// Charges retries to a [`Budget`](crate::Budget) that many runs share: a `&'static` one, or an `Arc`.
+    ///
+    /// A retry is charged when it is decided, after all other rules; if the budget has no token, the run ends at once
+    /// with the operation's error and [`StopReason::BudgetExhausted`](crate::StopReason::BudgetExhausted). A run that
+    /// is dropped before its retry begins gives the charge back. First attempts are free, and a success deposits.
+    ///
+    /// ```
+    /// use persevere::{Budget, Policy};
+    /// use std::io;
+    ///
+    /// static BUDGET: Budget = Budget::new().size(2).checked();
+    ///
+    /// let mut calls = 0;
+    /// let outage = || { calls += 1; Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)) };
+    /// let failed = Policy::new().total(9).backoff(std::time::Duration::ZERO).budget(&BUDGET).run(outage);
+    /// assert!(failed.is_err());
+    /// assert_eq!(calls, 3); // a first attempt, and the two retries that the budget had
+    /// ```
+    #[cfg(target_has_atomic = "64")]
+    pub fn budget<D>(self, budget: D) -> Retry<P, C, K, (O, Spending<D>), B, T>
+    where
+        D: Deref<Target = Budget>,
+    {
+        replace!(self, observe: (self.observe, Spending::new(budget)))
+    }
+
+    /// Asks a [`Breaker`](crate::Breaker) that many runs share before each attempt, and tells it each outcome.
+    ///
+    /// While it is open no attempt begins, and the run ends with an error made by `E: From<Rejected>`. If it would still be
+    /// open after the next wait, the run ends at once with the operation's own error. A retry that waited and then finds the
+    /// probe's place taken ends with `Rejected`, since the operation's error is gone by then. In each case the reason is
+    /// [`StopReason::BreakerOpen`](crate::StopReason::BreakerOpen). A run that is dropped or panics as the probe gives
+    /// its place back. Put a breaker on one layer: of a run within a run that share one, the outer is the probe, and the
+    /// inner finds its place taken. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
+    ///
+    /// ```
+    /// use persevere::{Breaker, Policy, Rejected};
+    /// use std::io;
+    ///
+    /// static BREAKER: Breaker = Breaker::new().least(2).checked();
+    ///
+    /// let policy = Policy::new().total(0);
+    /// for _ in 0..2 {
+    ///     let _ = policy.breaker(&BREAKER).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
+    /// }
+    /// let refused = policy.breaker(&BREAKER).run(|| -> io::Result<()> { unreachable!("the breaker is open") });
+    /// assert!(refused.unwrap_err().get_ref().unwrap().is::<Rejected>());
+    /// ```
+    #[cfg(target_has_atomic = "64")]
+    pub fn breaker<D>(self, breaker: D) -> Retry<P, C, K, (O, Breaking<D>), B, T>
+    where
+        D: Deref<Target = Breaker>,
+    {
+        replace!(self, observe: (self.observe, Breaking::new(breaker)))
+    }
+
+    /// Asks an [`AdaptiveThrottle`](crate::AdaptiveThrottle) that many runs share before the first attempt, and tells
+    /// it each outcome.
+    ///
+    /// A first attempt that it holds back is not made: the run ends with an error made by `E: From<Rejected>`, and
+    /// [`StopReason::Throttled`](crate::StopReason::Throttled).
+    #[cfg(target_has_atomic = "64")]
+    pub fn throttle<D>(self, throttle: D) -> Retry<P, C, K, (O, Throttling<D>), B, T>
+    where
+        D: Deref<Target = AdaptiveThrottle>,
+    {
+        replace!(self, observe: (self.observe, Throttling::new(throttle)))
+    }
+
+    /// Says what to do with a failure on which a run inside the attempt has given up; see [`Nested`].
+    #[cfg(feature = "std")]
+    pub fn nested(self, nested: Nested) -> Retry<P, C, K, (O, Nesting), B, T> {
+        replace!(self, observe: (self.observe, Nesting(nested)))
+    }
+
+    /// Adds to the run's [events](crate::guide::events) the errors' text, as `exception.message`, and how long the run took.
+    ///
+    /// The text is made safe as a report's is: one line of at most 96 bytes, control characters escaped, credentials
+    /// and query of any URL left out. Without this the events leave out the error's text: not every error has one, and
+    /// it may hold what belongs into no log. It makes the run look at the clock, as a report does.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    ///
+    /// let port: Result<u16, _> = Policy::new().when(|_: &std::num::ParseIntError| false).events().run(|| "80".parse());
+    /// assert_eq!(port, Ok(80)); // at once, so nothing was told
+    /// ```
+    #[cfg(feature = "tracing")]
+    pub fn events(self) -> Retry<P, C, K, (O, Telling<ByDisplay>), B, T> {
+        replace!(self, observe: (self.observe, Telling::new(ByDisplay)))
+    }
+
+    /// As [`events`](Retry::events), with the error's text written by this closure.
+    #[cfg(feature = "tracing")]
+    pub fn events_with<E, F>(self, describe: F) -> Retry<P, C, K, (O, Telling<F>), B, T>
+    where
+        F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+    {
+        replace!(self, observe: (self.observe, Telling::new(describe)))
+    }
+}
+
+impl<P: fmt::Debug, C, K, O, B, T> fmt::Debug for Retry<P, C, K, O, B, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retry").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// What the doors accept: a [`Policy`], a reference to one, a [`Timed`] one, a [`Backoff`], or a prepared [`Retry`].
+///
+/// Sealed: the crate implements it.
+pub trait IntoRetry: sealed::Sealed {
+    #[doc(hidden)]
+    type Plan;
+    #[doc(hidden)]
+    type Classify;
+    #[doc(hidden)]
+    type Accept;
+    #[doc(hidden)]
+    type Observe;
+    #[doc(hidden)]
+    type Before;
+    #[doc(hidden)]
+    type Timer;
+
+    /// Prepares a run.
+    #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
+    fn into_retry(self) -> Retry<Self::Plan, Self::Classify, Self::Accept, Self::Observe, Self::Before, Self::Timer>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What [`IntoRetry`] makes.
+#[cfg(any(feature = "reqwest", feature = "tower", feature = "ureq"))]
+pub(crate) type Prepared<R> = Retry<
+    <R as IntoRetry>::Plan,
+    <R as IntoRetry>::Classify,
+    <R as IntoRetry>::Accept,
+    <R as IntoRetry>::Observe,
+    <R as IntoRetry>::Before,
+    <R as IntoRetry>::Timer,
+>;
+
+macro_rules! into_retry {
+    ($($from:ty => $plan:ty: |$policy:ident| $made:expr),* $(,)?) => {$(
+        impl sealed::Sealed for $from {}
+        impl IntoRetry for $from {
+            type Plan = $plan;
+            type Classify = ByTrait;
+            type Accept = AnyOk;
+            type Observe = ();
+            type Before = NoHook;
+            type Timer = DefaultTimer;
+
+            #[inline]
+            fn into_retry(self) -> Retry<$plan> {
+                let $policy = self;
+                Retry::new($made)
+            }
+        }
+    )*};
+}
+
+into_retry! {
+    Policy => Policy: |policy| policy,
+    &Policy => Self: |policy| policy,
+    Timed<Policy> => Self: |policy| policy,
+    &Timed<Policy> => Self: |policy| policy,
+    Backoff => Seeded<Policy>: |backoff| Seeded { seed: backoff.seed, plan: Policy::from_backoff(backoff) },
+}
+
+impl<P, C, K, O, B, T> sealed::Sealed for Retry<P, C, K, O, B, T> {}
+impl<P, C, K, O, B, T> IntoRetry for Retry<P, C, K, O, B, T> {
+    type Plan = P;
+    type Classify = C;
+    type Accept = K;
+    type Observe = O;
+    type Before = B;
+    type Timer = T;
+
+    #[inline]
+    fn into_retry(self) -> Self {
+        self
+    }
+}
+
+/// Gives a policy the builder's methods, so that a chain can start at either.
+macro_rules! start_of_a_chain {
+    ($($from:ty),*) => {$(
+        impl $from {
+            /// As [`Retry::when`].
+            pub fn when<E, R, F>(self, when: F) -> Retry<Self, When<F>>
+            where
+                F: FnMut(&E) -> R,
+                R: Into<Verdict>,
+            {
+                Retry::new(self).when(when)
+            }
+
+            /// As [`Retry::when_ok`].
+            pub fn when_ok<V, R, F>(self, again: F) -> Retry<Self, ByTrait, WhenOk<F>>
+            where
+                F: FnMut(&V) -> R,
+                R: Into<Verdict>,
+            {
+                Retry::new(self).when_ok(again)
+            }
+
+            /// As [`Retry::on_retry`].
+            pub fn on_retry<E, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, ((), OnRetry<F>)>
+            where
+                F: FnMut(Event<'_, E>),
+            {
+                Retry::new(self).on_retry(hook)
+            }
+
+            /// As [`Retry::before_retry`].
+            pub fn before_retry<R, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, (), Hook<F>>
+            where
+                F: FnMut(Event<'static>) -> R,
+            {
+                Retry::new(self).before_retry(hook)
+            }
+
+            /// As [`Retry::timer`].
+            pub fn timer<T>(self, timer: T) -> Retry<Self, ByTrait, AnyOk, (), NoHook, T> {
+                Retry::new(self).timer(timer)
+            }
+
+            /// As [`Retry::seed`].
+            pub fn seed(self, seed: u64) -> Retry<Seeded<Self>> {
+                Retry::new(self).seed(seed)
+            }
+
+            /// As [`Retry::waits`].
+            pub fn waits<I: IntoIterator<Item = Duration>>(self, waits: I) -> Retry<Waits<Self, I::IntoIter>> {
+                Retry::new(self).waits(waits)
+            }
+
+            /// As [`Retry::report`].
+            pub fn report(
+                self,
+                report: &mut Report,
+            ) -> Retry<Self, ByTrait, AnyOk, ((), Reporting<'_, ByDisplay>)> {
+                Retry::new(self).report(report)
+            }
+
+            /// As [`Retry::report_with`].
+            pub fn report_with<E, F>(
+                self,
+                report: &mut Report,
+                describe: F,
+            ) -> Retry<Self, ByTrait, AnyOk, ((), Reporting<'_, F>)>
+            where
+                F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+            {
+                Retry::new(self).report_with(report, describe)
+            }
+
+            /// As [`Retry::budget`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn budget<D>(self, budget: D) -> Retry<Self, ByTrait, AnyOk, ((), Spending<D>)>
+            where
+                D: Deref<Target = Budget>,
+            {
+                Retry::new(self).budget(budget)
+            }
+
+            /// As [`Retry::breaker`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn breaker<D>(self, breaker: D) -> Retry<Self, ByTrait, AnyOk, ((), Breaking<D>)>
+            where
+                D: Deref<Target = Breaker>,
+            {
+                Retry::new(self).breaker(breaker)
+            }
+
+            /// As [`Retry::throttle`].
+            #[cfg(target_has_atomic = "64")]
+            pub fn throttle<D>(self, throttle: D) -> Retry<Self, ByTrait, AnyOk, ((), Throttling<D>)>
+            where
+                D: Deref<Target = AdaptiveThrottle>,
+            {
+                Retry::new(self).throttle(throttle)
+            }
+
+            /// As [`Retry::nested`].
+            #[cfg(feature = "std")]
+            pub fn nested(self, nested: Nested) -> Retry<Self, ByTrait, AnyOk, ((), Nesting)> {
+                Retry::new(self).nested(nested)
+            }
+
+            /// As [`Retry::events`].
+            #[cfg(feature = "tracing")]
+            pub fn events(self) -> Retry<Self, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
+                Retry::new(self).events()
+            }
+
+            /// As [`Retry::events_with`].
+            #[cfg(feature = "tracing")]
+            pub fn events_with<E, F>(self, describe: F) -> Retry<Self, ByTrait, AnyOk, ((), Telling<F>)>
+            where
+                F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
+            {
+                Retry::new(self).events_with(describe)
+            }
+        }
+    )*};
+}
+
+start_of_a_chain!(Policy, Timed<Policy>);

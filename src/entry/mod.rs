@@ -1,0 +1,8 @@
+//! The entry points: each drives the one driver and decides nothing by itself.
+
+mod blocking;
+mod future;
+mod in_place;
+
+pub use self::blocking::retry;
+pub use self::future::retry_async;

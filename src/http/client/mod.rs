@@ -1,0 +1,17 @@
+//! Clients that retry: what the entry points for HTTP share, and one file for each client.
+
+mod door;
+#[cfg(feature = "reqwest")]
+mod hops;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod session;
+#[cfg(feature = "reqwest")]
+mod template;
+#[cfg(feature = "ureq")]
+mod ureq;
+
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+#[cfg(feature = "ureq")]
+pub use self::ureq::{AgentRequest, RetryAgent};

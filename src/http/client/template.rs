@@ -1,0 +1,180 @@
+//! Writes one request again for each attempt, and knows what became of its body.
+
+use core::future::{Future as _, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::boxed::Box;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::reqwest::{Body, Request, Response, Url};
+use hyper::body::{Bytes, Frame, SizeHint};
+
+use super::door::DRAINED;
+use crate::time::Yield;
+
+/// Writes a request again whose body, if it has one, can be cloned.
+macro_rules! again {
+    ($request:ty, $from:expr) => {{
+        let from = $from;
+        from.try_clone().unwrap_or_else(|| {
+            let mut request = <$request>::new(from.method().clone(), from.url().clone());
+            request.headers_mut().clone_from(from.headers());
+            *request.version_mut() = from.version();
+            *request.timeout_mut() = from.timeout().copied();
+            request
+        })
+    }};
+}
+
+/// Makes one attempt after another of the same request.
+pub(super) struct Template {
+    request: Request,
+    pub(super) body: Option<Arc<Watched>>,
+}
+
+impl Template {
+    /// A body that can't be cloned is watched, to see whether any of it was read. With `watch` so is one that is empty.
+    pub(super) fn new(mut request: Request, watch: bool) -> Self {
+        let mut body = None;
+        let once = request.try_clone().is_none();
+        let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
+        if once || watch && empty() {
+            let inner = request.body_mut().take().unwrap_or_default();
+            let state = Watch { inner, attempt: 0, asked: false, read: false };
+            body = Some(Arc::new(Watched { once, state: Mutex::new(state) }));
+        }
+        Self { request, body }
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        self.request.url()
+    }
+
+    pub(super) fn request(&self, limit: Option<Duration>) -> Request {
+        let mut request = again!(Request, &self.request);
+        if let Some(body) = &self.body {
+            let attempt = body.next();
+            *request.body_mut() = Some(Body::wrap(Shared { body: body.clone(), attempt }));
+        }
+        shorten(request.timeout_mut(), limit);
+        request
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.once && body.lock().read)
+    }
+
+    /// Whether the client has asked nothing of the body. Then it gets no answer from here on, however late it asks: the
+    /// connection's task may still have the request.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| {
+            let mut watch = body.lock();
+            if !watch.asked {
+                watch.attempt += 1;
+            }
+            !watch.asked
+        })
+    }
+}
+
+pub(super) fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
+    if let Some(limit) = limit {
+        *timeout = Some(timeout.map_or(limit, |timeout| timeout.min(limit)));
+    }
+}
+
+pub(super) struct Watched {
+    /// Whether it can be sent only once.
+    once: bool,
+    state: Mutex<Watch>,
+}
+
+struct Watch {
+    inner: Body,
+    /// Which attempt it is lent to.
+    attempt: u64,
+    /// Whether the client asked for its length, its end or its bytes: it does before it sends a request's head.
+    asked: bool,
+    read: bool,
+}
+
+impl Watched {
+    fn lock(&self) -> MutexGuard<'_, Watch> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends it to another attempt.
+    fn next(&self) -> u64 {
+        let mut watch = self.lock();
+        watch.attempt += 1;
+        watch.attempt
+    }
+
+    /// Whatever the client asks of the body from here on, it asks in order to send it.
+    pub(super) fn begin(&self) {
+        self.lock().asked = false;
+    }
+}
+
+/// A body that is still there after an attempt that did not read it.
+struct Shared {
+    body: Arc<Watched>,
+    attempt: u64,
+}
+
+impl Shared {
+    /// `None` for an attempt that is over.
+    fn ask<T>(&self, question: impl FnOnce(&mut Watch) -> T) -> Option<T> {
+        let mut watch = self.body.lock();
+        if watch.attempt != self.attempt {
+            return None;
+        }
+        watch.asked = true;
+        Some(question(&mut watch))
+    }
+}
+
+impl hyper::body::Body for Shared {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let polled = self.ask(|watch| {
+            watch.read = true;
+            Pin::new(&mut watch.inner).poll_frame(context)
+        });
+        match polled {
+            Some(polled) => polled.map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            None => Poll::Ready(Some(Err("the attempt is over".into()))),
+        }
+    }
+
+    // Of an attempt that is over: a body that is not empty and then fails, so that no request is sent whole.
+    fn is_end_stream(&self) -> bool {
+        self.ask(|watch| watch.inner.is_end_stream()).unwrap_or(false)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.ask(|watch| watch.inner.size_hint()).unwrap_or_default()
+    }
+}
+
+/// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
+pub(super) async fn drain(mut response: Response) {
+    let mut turns = 16;
+    let mut read = 0;
+    while read < DRAINED && turns > 0 {
+        let mut chunk = pin!(response.chunk());
+        match poll_fn(|context| Poll::Ready(chunk.as_mut().poll(context))).await {
+            Poll::Ready(Ok(Some(chunk))) => read += chunk.len(),
+            Poll::Ready(_) => return,
+            Poll::Pending => {
+                turns -= 1;
+                Yield::default().await;
+            }
+        }
+    }
+}
+
+pub(super) use again;

@@ -1,0 +1,384 @@
+//! A door for ureq.
+
+use core::borrow::Borrow;
+use core::convert::Infallible;
+use core::fmt;
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
+use std::io::{self, Read};
+use std::string::{String, ToString as _};
+use std::vec::Vec;
+
+use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
+use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
+use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
+
+use super::door::{Answer, DRAINED, Fate, Sent, guarded, prepare, unbuilt_blocking};
+use super::session::{Mounts, Rules, Session};
+use crate::drive::before::BeforeBlocking;
+use crate::drive::judge::{Accept, Classify};
+use crate::drive::plan::Plan;
+use crate::drive::retry::{IntoRetry, Prepared, Retry};
+use crate::drive::{Driver, Step};
+use crate::http::{HttpPolicy, Statuses};
+use crate::observe::Observe;
+use crate::policy::Policy;
+use crate::time::BlockingTimer;
+
+/// A ureq agent whose requests are sent again while their policy allows, with a policy for each URL prefix.
+///
+/// A [`budget`](RetryAgent::budget), a [`breaker`](RetryAgent::breaker) and a [`throttle`](RetryAgent::throttle) stand
+/// beside all of its requests; one that is not let through ends with an `Error::Io` that holds the
+/// [`Rejected`](crate::Rejected).
+///
+/// It takes an existing agent with its settings and pool. Cloning it is cheap. Its results are the agent's own: where
+/// the agent makes an error of a status (`http_status_as_error`), so does this, when retries have run out.
+///
+/// ```no_run
+/// use persevere::{Policy, http::{HttpPolicy, RetryAgent}};
+///
+/// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new())
+///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).retry_status(404));
+/// let page = agent.get("https://slow.example.org/new").text()?;
+/// let order = agent.post("https://example.org/orders").header("idempotency-key", "8e03978e").body("one").call()?;
+/// # let _ = (page, order); Ok::<(), ureq::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RetryAgent<G = ()> {
+    agent: Agent,
+    session: Session,
+    guards: G,
+}
+
+guarded!(RetryAgent<G> { agent, session });
+
+impl RetryAgent {
+    /// Gives an agent its retries.
+    pub fn new(agent: Agent, policy: impl Into<HttpPolicy>) -> Self {
+        let session = Session { mounts: Mounts::new(policy.into()), counted: false, own_policy: false };
+        Self { agent, session, guards: () }
+    }
+}
+
+impl<G: Clone> RetryAgent<G> {
+    /// Sets the policy of all requests whose URL starts with this, in whatever letter case; of several prefixes that fit
+    /// the longest decides.
+    #[must_use]
+    pub fn mount(mut self, prefix: impl Into<String>, policy: impl Into<HttpPolicy>) -> Self {
+        self.session.mounts.mount(prefix.into(), policy.into());
+        self
+    }
+
+    /// Starts a GET request.
+    pub fn get(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::GET, url)
+    }
+
+    /// Starts a HEAD request.
+    pub fn head(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::HEAD, url)
+    }
+
+    /// Starts a POST request.
+    pub fn post(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::POST, url)
+    }
+
+    /// Starts a PUT request.
+    pub fn put(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::PUT, url)
+    }
+
+    /// Starts a PATCH request.
+    pub fn patch(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::PATCH, url)
+    }
+
+    /// Starts a DELETE request.
+    pub fn delete(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        self.request(Method::DELETE, url)
+    }
+
+    /// Starts a request.
+    pub fn request(&self, method: Method, url: &str) -> AgentRequest<Retry<Policy>, G> {
+        AgentRequest {
+            agent: self.agent.clone(),
+            builder: Request::builder().method(method).uri(url),
+            body: Vec::new(),
+            retry: Retry::new(self.session.mounts.default_policy()),
+            rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
+            guards: self.guards.clone(),
+        }
+    }
+}
+
+/// The rules alone: URLs and headers may hold secrets.
+impl<G> fmt::Debug for RetryAgent<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryAgent").field("policy", &self.session.mounts).finish_non_exhaustive()
+    }
+}
+
+/// A request of a [`RetryAgent`].
+///
+/// An attempt ends when the body is read, so a body that breaks is fetched again; after `call`, which gives the response
+/// as soon as its head is there, reading the body is the caller's. A policy's [`when_ok`](Retry::when_ok) is asked about
+/// what the request gives: a response, or the body that was read.
+///
+/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body is
+/// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again
+/// whatever its method and the error. Without a body nothing tells: when a connection fails, a redirect may have led
+/// there, and the first server has executed the request. Then one that is not idempotent is sent again only if the agent
+/// follows no redirects (`max_redirects(0)`).
+///
+/// An attempt timeout becomes ureq's global timeout of that attempt, clipped to what is left of the deadline.
+#[must_use = "a request does nothing until it is sent"]
+pub struct AgentRequest<R, G = ()> {
+    agent: Agent,
+    builder: request::Builder,
+    body: Vec<u8>,
+    retry: R,
+    rules: Rules,
+    guards: G,
+}
+
+impl<R, G> fmt::Debug for AgentRequest<R, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentRequest").finish_non_exhaustive()
+    }
+}
+
+impl<R, G> AgentRequest<R, G> {
+    /// Adds a header.
+    pub fn header<K, V>(mut self, name: K, value: V) -> Self
+    where
+        HeaderName: TryFrom<K>,
+        <HeaderName as TryFrom<K>>::Error: Into<::http::Error>,
+        HeaderValue: TryFrom<V>,
+        <HeaderValue as TryFrom<V>>::Error: Into<::http::Error>,
+    {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Retries these statuses, in place of [`Statuses::TRANSIENT`] or the session's.
+    pub fn statuses(mut self, statuses: Statuses) -> Self {
+        self.rules.statuses = Some(statuses);
+        self
+    }
+
+    /// Says whether this request may be sent again after it may have been executed, whatever its method.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.rules.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Runs this request by another policy, or one with a report, hooks or a timer. Of the session the statuses,
+    /// the idempotency and the guards stay.
+    pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>, G> {
+        let Self { agent, builder, body, rules, guards, .. } = self;
+        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy(), guards }
+    }
+}
+
+/// A body that tells whether any of it was read.
+struct Watched<'a> {
+    body: &'a [u8],
+    read: &'a AtomicBool,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read.store(true, Relaxed);
+        self.body.read(buffer)
+    }
+}
+
+/// Reads a body that is short and of known length, so that its connection can be used again; without patience only one
+/// that is empty.
+fn drain(mut response: Response<Body>, patient: bool) {
+    let most = if patient { DRAINED as u64 } else { 0 };
+    if response.body().content_length().is_some_and(|length| length <= most) {
+        // What can't be read costs a new connection.
+        let _ = io::copy(&mut response.body_mut().as_reader(), &mut io::sink());
+    }
+}
+
+impl<P, C, K, O, B, T, G> AgentRequest<Retry<P, C, K, O, B, T>, G>
+where
+    G: Observe<Error>,
+    P: Plan,
+    C: Classify<Error>,
+    O: Observe<Error>,
+    B: BeforeBlocking,
+    T: BlockingTimer,
+{
+    /// Sends the request, and gives the response when its head is there. Reading the body is not retried.
+    ///
+    /// # Errors
+    ///
+    /// ureq's own, of the last attempt.
+    pub fn call(self) -> Result<Response<Body>, Error>
+    where
+        K: Accept<Response<Body>>,
+    {
+        self.run(Ok, drain)
+    }
+
+    /// Sends the request and reads the body as text, both in the attempt.
+    ///
+    /// # Errors
+    ///
+    /// ureq's own, of the last attempt; also if the text is longer than ureq reads. The page of a status that is retried
+    /// is read only if retries have run out.
+    pub fn text(self) -> Result<String, Error>
+    where
+        K: Accept<String>,
+    {
+        self.run(|mut response| response.body_mut().read_to_string(), forget)
+    }
+
+    /// Sends the request and reads the body, both in the attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    pub fn bytes(self) -> Result<Vec<u8>, Error>
+    where
+        K: Accept<Vec<u8>>,
+    {
+        self.run(|mut response| response.body_mut().read_to_vec(), forget)
+    }
+
+    /// Sends the request and reads the body as JSON, both in the attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text); and an error of ureq's if a body that came whole is not the JSON of a `V`, which is not
+    /// retried.
+    pub fn json<V: serde_core::de::DeserializeOwned>(self) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
+        // Read whole first: of a body that breaks off, JSON alone would say that it is malformed.
+        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json(), forget)
+    }
+
+    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, discard: impl Fn(V, bool)) -> Result<V, Error>
+    where
+        K: Accept<V>,
+    {
+        let Self { agent, builder, body, retry, rules, guards } = self;
+        let fate = Fate::default();
+        let mut built = match builder.body(()) {
+            Ok(built) => built,
+            Err(error) => return Err(unbuilt_blocking(retry, guards, Error::from(error))),
+        };
+        let url = built.uri().to_string();
+        let (policy, rules, _) = rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), &url);
+        let needs_length = !body.is_empty() || matches!(*built.method(), Method::POST | Method::PUT | Method::PATCH);
+        let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| built.headers().contains_key(name));
+        if needs_length && !has_length {
+            built.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        // A server that is asked whether to go on may answer, and redirect, before it gets the body.
+        let telling = !body.is_empty() && !built.headers().contains_key(EXPECT);
+        let config = agent.config();
+        let (status_as_error, redirects) = (config.http_status_as_error(), config.max_redirects() > 0);
+        let failed = |response: &Response<Body>| {
+            let status = response.status();
+            (status_as_error && (status.is_client_error() || status.is_server_error())).then_some(status.as_u16())
+        };
+        let cuts = retry.plan.limit() != u64::MAX;
+        let timeouts = config.timeouts();
+        // Whether the page of a status that is retried is read to its end, so that its connection can be used again. The
+        // attempt's own limit keeps to the deadline; the agent's timeouts know nothing of it. An agent that waits for a
+        // response's head without end is as patient with a page.
+        let bounded = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
+        let patient = cuts || policy.within == u64::MAX && (bounded || timeouts.recv_response.is_none());
+        let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
+        let mut memory = driver.start_blocking();
+        loop {
+            let touched = AtomicBool::new(false);
+            let attempt = |limit| {
+                let response = send(&agent, &built, &body, &touched, limit)?;
+                match (rules.verdict(response.status(), response.headers()), failed(&response)) {
+                    (Some(verdict), _) => Ok(Answer::Refused(response, verdict)),
+                    (None, None) => read(response).map(Answer::Read),
+                    (None, Some(status)) => Err(Error::StatusCode(status)),
+                }
+            };
+            let outcome = match driver.admit_blocking() {
+                Ok(()) => driver.scoped(&memory, attempt),
+                Err(rejected) => Err(Error::Io(rejected.into())),
+            };
+            let wait = match outcome {
+                Ok(answer) => {
+                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
+                        Step::Done(_) => {
+                            let response = match answer {
+                                Answer::Read(value) => return Ok(value),
+                                Answer::Refused(response, _) => response,
+                            };
+                            // Unread, as the agent leaves it.
+                            return failed(&response)
+                                .map_or_else(|| read(response), |status| Err(Error::StatusCode(status)));
+                        }
+                        Step::Wait(wait) => wait,
+                    };
+                    match answer {
+                        Answer::Read(value) => discard(value, patient),
+                        Answer::Refused(response, _) => drain(response, patient),
+                    }
+                    wait
+                }
+                Err(error) => {
+                    fate.sent(match redirects {
+                        _ if telling && !touched.load(Relaxed) => Sent::Nothing,
+                        true => Sent::Perhaps,
+                        false => Sent::AsJudged,
+                    });
+                    // A status that the rules accept is not retried because errors of its kind are.
+                    let kept = |status| Statuses::TRANSIENT.contains(status) && !rules.statuses().contains(status);
+                    fate.hopeless.store(matches!(error, Error::StatusCode(status) if kept(status)), Relaxed);
+                    match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
+                        Step::Done(outcome) => return outcome.map(|never| match never {}),
+                        Step::Wait(wait) => wait,
+                    }
+                }
+            };
+            driver.wait_blocking(wait);
+        }
+    }
+}
+
+/// What was read whole leaves nothing to drain.
+fn forget<V>(_: V, _: bool) {}
+
+/// Makes one attempt; statuses are not errors yet, since an error has no headers.
+fn send(
+    agent: &Agent,
+    request: &Request<()>,
+    body: &[u8],
+    touched: &AtomicBool,
+    limit: Option<Duration>,
+) -> Result<Response<Body>, Error> {
+    if body.is_empty() {
+        return run(agent, request.clone(), limit);
+    }
+    let mut watched = Watched { body, read: touched };
+    run(agent, request.clone().map(|()| SendBody::from_reader(&mut watched)), limit)
+}
+
+fn run(agent: &Agent, request: Request<impl AsSendBody>, limit: Option<Duration>) -> Result<Response<Body>, Error> {
+    let global = agent.config().timeouts().global;
+    let limit = limit.map(|limit| global.map_or(limit, |global| global.min(limit))).or(global);
+    agent.run(agent.configure_request(request).http_status_as_error(false).timeout_global(limit).build())
+}

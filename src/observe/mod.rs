@@ -1,0 +1,251 @@
+//! Observers: who stands beside a run, to be told what happens in it or to have a say in it. Without one, nothing is
+//! computed for them.
+
+use core::time::Duration;
+
+pub(crate) mod around;
+pub(crate) mod event;
+
+use self::around::{Around, Plain};
+use self::event::Event;
+
+use crate::run::{Next, StopReason};
+use crate::verdict::{Rejected, Verdict};
+
+/// Told what happens. Times are nanoseconds on the run's clock, read only if `CLOCK` asks for it.
+#[doc(hidden)]
+pub trait Observer {
+    /// Whether it wants to know nothing at all.
+    const IDLE: bool = false;
+    const CLOCK: bool = false;
+    /// Whether it has to be asked before each attempt, the first included.
+    const GATED: bool = false;
+    /// [`Plain`], or `Scoped` to learn whether a run inside an attempt gave up.
+    type Around: Around;
+
+    #[inline]
+    fn started(&mut self, _now: u64) {}
+
+    /// May the attempt begin? If not, the run ends.
+    #[inline]
+    fn admit(&mut self, _now: u64) -> Result<(), Rejected> {
+        Ok(())
+    }
+
+    /// Why it did not let the attempt begin.
+    #[inline]
+    fn refusal(&self) -> Option<StopReason> {
+        None
+    }
+
+    /// All have let the attempt begin.
+    #[inline]
+    fn begins(&mut self) {}
+
+    /// The attempt failed, or did not.
+    #[inline]
+    fn answered(&mut self, _failed: bool, _now: u64) {}
+
+    /// The core has decided on a retry after this wait: is it one that may be made?
+    #[inline]
+    fn permit(&mut self, _retry: &Retrying<'_>) -> Result<(), StopReason> {
+        Ok(())
+    }
+
+    #[inline]
+    fn ended(&mut self, _reason: StopReason, _attempts: u32, _now: u64) {}
+
+    /// When the run started, if the observer keeps that.
+    #[inline]
+    fn since(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A retry that the core has decided on.
+#[doc(hidden)]
+#[derive(Debug)]
+#[cfg_attr(not(target_has_atomic = "64"), allow(dead_code))] // Only what is shared by runs has a say.
+pub struct Retrying<'a> {
+    pub(crate) verdict: &'a Verdict,
+    /// Whether a run inside the attempt gave up.
+    #[cfg_attr(not(feature = "std"), allow(dead_code))]
+    pub(crate) nested: bool,
+    pub(crate) wait: u64,
+    pub(crate) now: u64,
+}
+
+/// An observer of runs whose errors are `E`.
+#[doc(hidden)]
+pub trait Observe<E>: Observer {
+    fn failed(&mut self, failure: &Failed<'_, E>);
+
+    /// Writes the error's text for the run's events, if the observer has been asked to.
+    #[cfg(feature = "tracing")]
+    fn text(&self, _error: &E, _to: &mut dyn core::fmt::Write) -> bool {
+        false
+    }
+}
+
+/// An observer whose refusals can be errors of type `E`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{E}` can't say that a breaker or a throttle let no attempt begin",
+    label = "not `From<Rejected>`",
+    note = "give the error a variant for it: `Rejected(#[from] persevere::Rejected)`; `io::Error` and boxed errors have one"
+)]
+pub trait Refuse<E>: Observe<E> {
+    fn refuse(&mut self, now: u64) -> Option<E>;
+}
+
+/// One failure, judged.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Failed<'a, E> {
+    pub(crate) attempt: u32,
+    pub(crate) verdict: Verdict,
+    pub(crate) next: Next,
+    pub(crate) now: u64,
+    pub(crate) nested: bool,
+    pub(crate) error: Option<&'a E>,
+}
+
+impl<E> Failed<'_, E> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        match self.next {
+            Next::Wait(wait) => Some(wait),
+            Next::Stop(_) => None,
+        }
+    }
+}
+
+impl Observer for () {
+    const IDLE: bool = true;
+    type Around = Plain;
+}
+
+impl<E> Observe<E> for () {
+    #[inline]
+    fn failed(&mut self, _: &Failed<'_, E>) {}
+}
+
+impl<E> Refuse<E> for () {
+    #[inline(always)]
+    fn refuse(&mut self, _: u64) -> Option<E> {
+        None
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    const IDLE: bool = A::IDLE && B::IDLE;
+    const CLOCK: bool = A::CLOCK || B::CLOCK;
+    const GATED: bool = A::GATED || B::GATED;
+    type Around = <A::Around as Around>::And<B::Around>;
+
+    #[inline]
+    fn started(&mut self, now: u64) {
+        self.0.started(now);
+        self.1.started(now);
+    }
+
+    #[inline]
+    fn admit(&mut self, now: u64) -> Result<(), Rejected> {
+        self.0.admit(now)?;
+        self.1.admit(now)
+    }
+
+    #[inline]
+    fn refusal(&self) -> Option<StopReason> {
+        self.0.refusal().or(self.1.refusal())
+    }
+
+    #[inline]
+    fn begins(&mut self) {
+        self.0.begins();
+        self.1.begins();
+    }
+
+    #[inline]
+    fn answered(&mut self, failed: bool, now: u64) {
+        self.0.answered(failed, now);
+        self.1.answered(failed, now);
+    }
+
+    #[inline]
+    fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
+        self.0.permit(retry)?;
+        self.1.permit(retry)
+    }
+
+    #[inline]
+    fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
+        self.0.ended(reason, attempts, now);
+        self.1.ended(reason, attempts, now);
+    }
+
+    #[inline]
+    fn since(&self) -> Option<u64> {
+        self.0.since().or(self.1.since())
+    }
+}
+
+impl<E, A: Observe<E>, B: Observe<E>> Observe<E> for (A, B) {
+    #[inline]
+    fn failed(&mut self, failure: &Failed<'_, E>) {
+        self.0.failed(failure);
+        self.1.failed(failure);
+    }
+
+    #[cfg(feature = "tracing")]
+    fn text(&self, error: &E, to: &mut dyn core::fmt::Write) -> bool {
+        self.0.text(error, to) || self.1.text(error, to)
+    }
+}
+
+impl<E, A: Refuse<E>, B: Refuse<E>> Refuse<E> for (A, B) {
+    #[inline(always)]
+    fn refuse(&mut self, now: u64) -> Option<E> {
+        self.0.refuse(now).or_else(|| self.1.refuse(now))
+    }
+}
+
+/// Gives observers that let every attempt begin their `Refuse`.
+macro_rules! never_refuses {
+    ([$($generics:tt)*] $observer:ty) => {
+        impl<$($generics)*, E> $crate::observe::Refuse<E> for $observer
+        where
+            $observer: $crate::observe::Observe<E>,
+        {
+            #[inline(always)]
+            fn refuse(&mut self, _: u64) -> Option<E> {
+                None
+            }
+        }
+    };
+}
+pub(crate) use never_refuses;
+
+/// The closure of [`Retry::on_retry`](crate::Retry::on_retry).
+#[derive(Clone, Copy)]
+pub struct OnRetry<F>(pub(crate) F);
+
+impl<F> core::fmt::Debug for OnRetry<F> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("OnRetry")
+    }
+}
+
+impl<F> Observer for OnRetry<F> {
+    type Around = Plain;
+}
+
+impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
+    #[inline]
+    fn failed(&mut self, failure: &Failed<'_, E>) {
+        if let Some(wait) = failure.wait() {
+            (self.0)(Event::new(failure.attempt, wait, failure.verdict, failure.error));
+        }
+    }
+}
+
+never_refuses!([F] OnRetry<F>);

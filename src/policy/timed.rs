@@ -1,0 +1,73 @@
+//! A policy with a time limit for each attempt.
+
+use core::time::Duration;
+
+use super::{Contradiction, Policy, PolicyError};
+use crate::time::nanos;
+
+/// A policy with a time limit for each attempt: what [`Policy::attempt_timeout`] returns.
+///
+/// An async door cuts an attempt that takes longer, drops it, and goes on with an error made by
+/// `E: From<TimedOut>`; `io::Error`, boxed errors and `anyhow::Error` have that, your own type gets it with
+/// thiserror's `#[from]`. The limit is clipped to what the deadline leaves, so a timed run ends by its deadline.
+/// The error is classified like any other, and counts as [`Fault::Timeout`](crate::Fault::Timeout).
+///
+/// Blocking code can't be cut: there give the operation its own timeout, with what
+/// [`Attempt::left`](crate::Attempt::left) tells.
+///
+/// ```
+/// use persevere::{Policy, Timed};
+/// use std::time::Duration;
+///
+/// const FIVE_SECONDS_EACH: Timed<Policy> = Policy::new().attempt_timeout(Duration::from_secs(5)).checked();
+/// # let _ = FIVE_SECONDS_EACH;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use]
+pub struct Timed<P> {
+    pub(crate) plan: P,
+    pub(crate) limit: u64,
+}
+
+impl<P> Timed<P> {
+    pub(crate) const fn new(plan: P, limit: Duration) -> Self {
+        Self { plan, limit: nanos::from(limit) }
+    }
+}
+
+impl Timed<Policy> {
+    /// Finds the first contradiction, as [`Policy::check`] does.
+    ///
+    /// # Errors
+    ///
+    /// Names the field, its value and what is allowed.
+    pub const fn check(&self) -> Result<(), PolicyError> {
+        if self.limit == 0 {
+            return Err(PolicyError(Contradiction::AttemptTimeout));
+        }
+        self.plan.check()
+    }
+
+    /// Passes the policy on if it is free of contradictions, as [`Policy::checked`] does.
+    ///
+    /// # Panics
+    ///
+    /// On what [`check`](Self::check) finds; in a `const`, while compiling.
+    pub const fn checked(self) -> Self {
+        match self.check() {
+            Ok(()) => self,
+            Err(error) => error.panic(),
+        }
+    }
+}
+
+impl Policy {
+    /// Sets the time that one attempt may take, in an async door; see [`Timed`].
+    ///
+    /// The result is no longer a plain `Policy`, since a cut attempt needs an error: the operation's error type must
+    /// be `From<TimedOut>`.
+    #[inline]
+    pub const fn attempt_timeout(self, limit: Duration) -> Timed<Self> {
+        Timed::new(self, limit)
+    }
+}

@@ -1,0 +1,261 @@
+//! The decision core. No clock, no randomness, no waiting: they come in as arguments, so each rule is tested alone.
+
+use core::fmt;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::policy::backoff::Coarse;
+use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, UNSET_LIMITS, jitter, slot};
+use crate::time::nanos::{self, Seconds};
+use crate::verdict::{Fault, Reached, Verdict};
+
+/// Decides, failure by failure, whether to wait or to stop.
+///
+/// Every door of this crate drives this core; use it where none of them fits. Feed it with a verdict on each failure,
+/// the time on any monotonic clock, and a random number; it answers with a wait or with the reason to stop. The order
+/// of its rules: classification, idempotence, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
+///
+/// ```
+/// use persevere::{Next, Policy, Run, StopReason, Verdict};
+/// use std::time::Duration;
+///
+/// let mut run = Run::new(Policy::new().total(1), Duration::ZERO);
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(1), 0), Next::Wait(Duration::ZERO));
+/// assert_eq!(run.attempt(), 2);
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(2), 0), Next::Stop(StopReason::Exhausted));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    policy: Policy,
+    state: State,
+}
+
+impl Run {
+    /// Starts a run whose first attempt begins at `now`, from where a deadline counts.
+    ///
+    /// The time is that since any fixed moment, on a clock that never goes back.
+    pub const fn new(policy: Policy, now: Duration) -> Self {
+        Self { policy, state: State::new().started(policy.within, nanos::from(now)) }
+    }
+
+    /// Decides what follows a failure at `now`.
+    ///
+    /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
+    pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
+        let Self { policy, state } = self;
+        let decided = decide::<false>(policy, state, &verdict, nanos::from(now), |_| random, Listed::No);
+        decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)))
+    }
+
+    /// Tells the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
+    pub const fn attempt(&self) -> u32 {
+        self.state.attempt()
+    }
+
+    /// Tells what is left of the deadline at `now`; `None` if there is no deadline.
+    pub const fn left(&self, now: Duration) -> Option<Duration> {
+        self.state.left(nanos::from(now))
+    }
+}
+
+/// What the core decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Wait this long, then begin the next attempt.
+    Wait(Duration),
+    /// Begin no other attempt, for this reason.
+    Stop(StopReason),
+}
+
+/// Tells why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The operation succeeded.
+    Succeeded,
+    /// The failure was classified as permanent.
+    Permanent,
+    /// The operation may have taken effect and the policy is not [`idempotent`](Policy::idempotent).
+    NotIdempotent,
+    /// The request's body was sent, at least in part, and can't be sent again.
+    BodyNotReplayable,
+    /// All retries that [`total`](Policy::total) or a list of waits allows were used.
+    Exhausted,
+    /// All retries that this fault's own limit allows were used.
+    LimitReached(Fault),
+    /// The server asked for a wait longer than [`hint_max`](Policy::hint_max).
+    HintTooLong {
+        /// The wait that the server asked for.
+        hint: Duration,
+    },
+    /// The next wait would have ended past the deadline, or the deadline had passed when the attempt ended.
+    DeadlineExceeded,
+    /// The [`Budget`](crate::Budget) has no token for a retry.
+    BudgetExhausted,
+    /// The [`Breaker`](crate::Breaker) is open, or waits for its probe.
+    BreakerOpen,
+    /// The [`AdaptiveThrottle`](crate::AdaptiveThrottle) held the first attempt back.
+    Throttled,
+    /// A run inside the attempt gave up; see [`Nested`](crate::Nested).
+    Nested,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Permanent => f.write_str("permanent failure"),
+            Self::NotIdempotent => f.write_str("may have taken effect and is not idempotent"),
+            Self::BodyNotReplayable => f.write_str("body can't be sent again"),
+            Self::Exhausted => f.write_str("retries exhausted"),
+            Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
+            Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
+            Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::BudgetExhausted => f.write_str("budget exhausted"),
+            Self::BreakerOpen => f.write_str("breaker open"),
+            Self::Throttled => f.write_str("held back by the throttle"),
+            Self::Nested => f.write_str("a run inside gave up"),
+        }
+    }
+}
+
+/// What a run remembers between attempts. Small, since each byte of it is a byte of every async door's future.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct State {
+    /// When the deadline is over, on the run's clock; `u64::MAX` for none.
+    end: u64,
+    /// Never zero, so that a state that is not there yet takes no room.
+    attempt: NonZeroU32,
+    failures: [u16; LIMITS],
+    previous: Coarse,
+}
+
+impl State {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self { end: u64::MAX, attempt: NonZeroU32::MIN, failures: [0; LIMITS], previous: Coarse(0) }
+    }
+
+    #[inline]
+    pub(crate) const fn started(mut self, within: u64, now: u64) -> Self {
+        self.end = now.saturating_add(within);
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn attempt(&self) -> u32 {
+        self.attempt.get()
+    }
+
+    /// When the run started, if a deadline keeps that.
+    pub(crate) const fn since(&self, within: u64) -> Option<u64> {
+        if self.end == u64::MAX { None } else { Some(self.end.saturating_sub(within)) }
+    }
+
+    pub(crate) const fn left(&self, now: u64) -> Option<Duration> {
+        if self.end == u64::MAX { None } else { Some(Duration::from_nanos(self.end.saturating_sub(now))) }
+    }
+
+    /// As `left`, in nanoseconds, without end where there is no deadline.
+    pub(crate) const fn left_nanos(&self, now: u64) -> u64 {
+        if self.end == u64::MAX { u64::MAX } else { self.end.saturating_sub(now) }
+    }
+}
+
+/// The wait that a caller's own list has for this failure.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub enum Listed {
+    /// There is no list: the policy's backoff decides.
+    No,
+    Wait(u64),
+    Ended,
+}
+
+/// Whether nothing has a say in the wait after this failure but a doubling backoff, with full jitter or none, as in
+/// most runs.
+#[inline(always)]
+pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
+    // One after the other: as one expression it is computed whole.
+    if !policy.rule.is_usual() {
+        return false;
+    }
+    if verdict.asks_for_wait() {
+        return false;
+    }
+    policy.limits == UNSET_LIMITS
+}
+
+/// The one place that decides: how long to wait, in nanoseconds, or why to stop.
+///
+/// With `USUAL`, which takes [`is_usual`] and the lack of a list for granted, it calls nothing, and so saves no register.
+#[inline(always)]
+pub(crate) fn decide<const USUAL: bool>(
+    policy: &Policy,
+    state: &mut State,
+    verdict: &Verdict,
+    now: u64,
+    random: impl Fn(u32) -> u64,
+    listed: Listed,
+) -> Result<u64, StopReason> {
+    let attempt = state.attempt();
+    if !verdict.transient {
+        return Err(StopReason::Permanent);
+    }
+    if !policy.idempotent && verdict.reached != Reached::No {
+        return Err(StopReason::NotIdempotent);
+    }
+    if !verdict.repeatable {
+        return Err(StopReason::BodyNotReplayable);
+    }
+    if policy.total != UNLIMITED && attempt > policy.total {
+        return Err(StopReason::Exhausted);
+    }
+    if !USUAL && policy.limits != UNSET_LIMITS {
+        let failures = &mut state.failures[slot(verdict.fault)];
+        if policy.own_limit(verdict.fault).is_some_and(|limit| *failures >= limit) {
+            return Err(StopReason::LimitReached(verdict.fault));
+        }
+        *failures = failures.saturating_add(1);
+    }
+
+    let mut wait = match listed {
+        Listed::Wait(wait) if !USUAL => wait,
+        Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
+        _ => {
+            let throttled = verdict.fault == Fault::Throttle;
+            policy.rule.wait::<USUAL>(attempt, throttled, &mut state.previous, || random(attempt))
+        }
+    };
+    if !USUAL && verdict.asks_for_wait() {
+        let hint = verdict.hint_nanos();
+        wait = wait.max(hinted(policy, hint, state.left_nanos(now), || random(attempt))?);
+    }
+    if state.end != u64::MAX && (state.end < now || wait > state.end - now) {
+        return Err(StopReason::DeadlineExceeded);
+    }
+    state.attempt = state.attempt.saturating_add(1);
+    Ok(wait)
+}
+
+/// The least wait that the server's hint asks for, with up to a fifth on top, so that a thousand clients that were
+/// told the same do not come back together.
+#[cold]
+#[inline(never)]
+fn hinted(policy: &Policy, hint: u64, left: u64, random: impl FnOnce() -> u64) -> Result<u64, StopReason> {
+    if policy.hints == Hints::Ignore {
+        return Ok(0);
+    }
+    if hint > policy.hint_max && policy.hints == Hints::GiveUp {
+        return Err(StopReason::HintTooLong { hint: Duration::from_nanos(hint) });
+    }
+    let hint = hint.min(policy.hint_max);
+    if !policy.rule.is_jittered() {
+        return Ok(hint);
+    }
+    let room = (policy.hint_max - hint).min(left.saturating_sub(hint)).min(hint / 5);
+    // A seeded draw is the one that the backoff had, which used the high bits: the halves swapped make a second.
+    Ok(hint + jitter::within(room, random().rotate_left(32)))
+}

@@ -1,0 +1,164 @@
+//! The events of a run, for `tracing`.
+
+use core::convert::Infallible;
+use core::fmt;
+use std::boxed::Box;
+
+use tracing::field::Empty;
+use tracing::{Span, info, info_span, warn};
+
+use crate::observe::around::Scoped;
+use crate::observe::{Failed, Observe, Observer, never_refuses};
+use crate::report::line::Line;
+use crate::report::{Describe, Described};
+use crate::run::{Next, StopReason};
+use crate::telemetry::{WORDS, word_index};
+use crate::time::nanos;
+use crate::verdict::{Fault, Verdict};
+
+/// A run's span, from its first failure on.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    span: Span,
+    /// The last failure's.
+    fault: Fault,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        let span = info_span!(
+            target: "persevere",
+            "retry",
+            "retry.attempts" = Empty,
+            "retry.stop_reason" = Empty,
+            "error.type" = Empty,
+        );
+        Self { span, fault: Fault::Other }
+    }
+}
+
+/// Whether anybody may listen, if only to the end, which may be a warning: one load, where nobody does.
+#[inline(always)]
+pub(crate) fn enabled() -> bool {
+    tracing::level_enabled!(tracing::Level::WARN)
+}
+
+/// Tells a failure, and opens the span if it is the first.
+#[cold]
+#[inline(never)]
+pub(crate) fn failed<E, O: Observe<E>>(trace: &mut Option<Box<Trace>>, failure: &Failed<'_, E>, observe: &O) {
+    trace.get_or_insert_default().failed(failure, observe);
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn retried(trace: &mut Option<Box<Trace>>, verdict: &Verdict, due: u32, wait: u64, now: u64) {
+    let next = Next::Wait(nanos::duration(wait));
+    let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
+    failed(trace, &failure, &());
+}
+
+impl Trace {
+    fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
+        self.fault = failure.verdict.fault;
+        if !tracing::enabled!(target: "persevere", tracing::Level::INFO) {
+            return;
+        }
+        let mut text = Line::new();
+        let told = failure.error.is_some_and(|error| observe.text(error, &mut text));
+        text.finish();
+        info!(
+            target: "persevere",
+            parent: &self.span,
+            {
+                "retry.attempt" = failure.attempt,
+                "error.type" = self.fault.name(),
+                "http.response.status_code" = failure.verdict.status(),
+                "retry.wait" = failure.wait().map(|wait| wait.as_secs_f64()),
+                "retry.nested" = failure.nested.then_some(true),
+                "retry.hint" = failure.verdict.hint().map(|hint| hint.as_secs_f64()),
+                "exception.message" = told.then(|| text.as_str()),
+            },
+            "attempt failed"
+        );
+    }
+
+    #[cold]
+    pub(crate) fn ended(&self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+        let Self { span, fault } = self;
+        let elapsed = elapsed.map(|elapsed| nanos::duration(elapsed).as_secs_f64());
+        let reason_word = WORDS[word_index(reason)];
+        span.record("retry.attempts", attempts).record("retry.stop_reason", reason_word);
+        if reason != StopReason::Succeeded {
+            span.record("error.type", fault.name());
+        }
+        macro_rules! end {
+            ($level:ident, $message:literal) => {
+                // A span that no filter lets through is no parent: that would be the caller's.
+                if span.is_disabled() {
+                    end!($level, $message,)
+                } else {
+                    end!($level, $message, parent: span,)
+                }
+            };
+            ($level:ident, $message:literal, $($parent:tt)*) => {
+                $level!(
+                    target: "persevere",
+                    $($parent)*
+                    { "retry.attempts" = attempts, "retry.elapsed" = elapsed, "retry.stop_reason" = reason_word },
+                    $message
+                )
+            };
+        }
+        match reason {
+            StopReason::Succeeded => end!(info, "succeeded after retries"),
+            StopReason::Permanent => end!(info, "not retried"),
+            _ => end!(warn, "gave up"),
+        }
+    }
+}
+
+/// Gives the events an error's text, and the clock.
+#[derive(Clone, Copy)]
+pub struct Telling<D> {
+    describe: D,
+    started: u64,
+}
+
+impl<D> Telling<D> {
+    pub(crate) const fn new(describe: D) -> Self {
+        Self { describe, started: 0 }
+    }
+}
+
+impl<D> fmt::Debug for Telling<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Telling")
+    }
+}
+
+impl<D> Observer for Telling<D> {
+    const CLOCK: bool = true;
+    type Around = Scoped;
+
+    fn started(&mut self, now: u64) {
+        self.started = now;
+    }
+
+    fn since(&self) -> Option<u64> {
+        Some(self.started)
+    }
+}
+
+impl<E, D: Describe<E>> Observe<E> for Telling<D> {
+    #[inline]
+    fn failed(&mut self, _: &Failed<'_, E>) {}
+
+    fn text(&self, error: &E, to: &mut dyn fmt::Write) -> bool {
+        // A description that fails leaves what it wrote so far.
+        let _ = write!(to, "{}", Described(&self.describe, error));
+        true
+    }
+}
+
+never_refuses!([D] Telling<D>);

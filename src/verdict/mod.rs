@@ -1,0 +1,254 @@
+//! What a failure is: its fault, whether trying again may help, whether the operation may have taken effect.
+
+use core::time::Duration;
+
+use crate::time::nanos;
+
+mod rejected;
+mod timed_out;
+
+pub use self::rejected::Rejected;
+pub use self::timed_out::TimedOut;
+
+/// Says of an error whether another attempt may help.
+///
+/// Implement it beside the error type, by hand or with `#[derive(Retryable)]`; or leave it out and decide at the call
+/// with [`when`](crate::Retry::when). It is implemented for `std::io::Error`, boxed errors and the error types behind
+/// features.
+///
+/// ```
+/// use persevere::{Retryable, Verdict};
+///
+/// enum StoreError { Busy, NoSuchKey }
+///
+/// impl Retryable for StoreError {
+///     fn verdict(&self) -> Verdict {
+///         match self {
+///             StoreError::Busy => Verdict::transient(),
+///             StoreError::NoSuchKey => Verdict::permanent(),
+///         }
+///     }
+/// }
+/// assert!(StoreError::Busy.verdict().is_transient());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which of its values are worth another attempt",
+    label = "not `Retryable`",
+    note = "decide at the call: build the policy with `.when(|e: &{Self}| ..)`, or write `when = |e| ..` in `#[retry(..)]`",
+    note = "or beside your own error type: `#[derive(persevere::Retryable)]`, or `impl persevere::Retryable for ..`"
+)]
+pub trait Retryable {
+    /// Classifies this error.
+    fn verdict(&self) -> Verdict;
+}
+
+/// Names the kind of a failure; limits beside `total` are set per kind.
+///
+/// | fault | counts against |
+/// |---|---|
+/// | `Connect` | [`connect`](crate::Policy::connect) |
+/// | `Timeout`, `Read` | [`read`](crate::Policy::read) |
+/// | `Status`, `Throttle` | [`status`](crate::Policy::status) |
+/// | `Redirect` | [`redirect`](crate::Policy::redirect) |
+/// | `Other` | [`other`](crate::Policy::other) |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The other side was not reached: refused, unreachable, no such host.
+    Connect,
+    /// An attempt took too long.
+    Timeout,
+    /// The connection broke after it stood: reset, closed, cut short.
+    Read,
+    /// The other side answered that it failed.
+    Status,
+    /// The other side answered that it is asked too much. Its first retry waits the backoff's base, never nothing in its
+    /// place.
+    Throttle,
+    /// A redirect could not be followed.
+    Redirect,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    pub(crate) const NAMES: [&str; 7] = ["connect", "timeout", "read", "status", "throttle", "redirect", "other"];
+
+    pub(crate) const fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Says whether the failed operation may already have taken effect on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reached {
+    /// Provably not: it is safe to repeat anything.
+    No,
+    /// Perhaps: only what is idempotent is safe to repeat.
+    Maybe,
+}
+
+/// The classification of one failure: transient or permanent, its fault, what was reached, and the server's hint.
+///
+/// ```
+/// use persevere::{Fault, Reached, Verdict};
+/// use std::time::Duration;
+///
+/// let refused = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
+/// let slow_down = Verdict::transient().fault(Fault::Throttle).after(Duration::from_secs(10));
+/// assert_eq!(slow_down.hint(), Some(Duration::from_secs(10)));
+/// assert!(!Verdict::permanent().is_transient());
+/// assert_eq!(slow_down.answered(429).status(), Some(429));
+/// # let _ = refused;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// In nanoseconds, one more than it is; 0 for none. In place of an `Option`, to keep a verdict in two words.
+    hint: u64,
+    pub(crate) transient: bool,
+    pub(crate) fault: Fault,
+    pub(crate) reached: Reached,
+    /// Whether the operation still has what an attempt needs; a request's body may be gone.
+    pub(crate) repeatable: bool,
+    /// 0 for none, which is no status.
+    status: u16,
+}
+
+impl Verdict {
+    /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
+    #[inline]
+    pub const fn transient() -> Self {
+        Self { hint: 0, transient: true, fault: Fault::Other, reached: Reached::Maybe, repeatable: true, status: 0 }
+    }
+
+    /// Will not go away: no other attempt is made.
+    #[inline]
+    pub const fn permanent() -> Self {
+        Self { transient: false, ..Self::transient() }
+    }
+
+    /// Names the fault.
+    #[inline]
+    pub const fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
+    /// Says whether the operation may have taken effect; [`Reached::Maybe`] unless set.
+    #[inline]
+    pub const fn reached(mut self, reached: Reached) -> Self {
+        self.reached = reached;
+        self
+    }
+
+    /// Adds the wait that the server asked for.
+    #[inline]
+    pub const fn after(mut self, hint: Duration) -> Self {
+        self.hint = nanos::from(hint).saturating_add(1);
+        self
+    }
+
+    /// Adds the HTTP status that was the answer; a report shows it. A number that is none (100 to 999) is left out.
+    #[inline]
+    pub const fn answered(mut self, status: u16) -> Self {
+        self.status = if status < 100 || status > 999 { 0 } else { status };
+        self
+    }
+
+    /// Tells whether another attempt may help.
+    #[inline]
+    pub const fn is_transient(&self) -> bool {
+        self.transient
+    }
+
+    /// Tells the wait that the server asked for.
+    #[inline]
+    pub const fn hint(&self) -> Option<Duration> {
+        if self.hint == 0 { None } else { Some(Duration::from_nanos(self.hint - 1)) }
+    }
+
+    /// Tells the fault.
+    #[inline]
+    pub const fn kind(&self) -> Fault {
+        self.fault
+    }
+
+    /// Tells whether the operation may have taken effect.
+    #[inline]
+    pub const fn reach(&self) -> Reached {
+        self.reached
+    }
+
+    /// Tells the HTTP status, if the failure was one.
+    #[inline]
+    pub const fn status(&self) -> Option<u16> {
+        if self.status == 0 { None } else { Some(self.status) }
+    }
+
+    /// The hint in nanoseconds; none and zero are the same to the arithmetic.
+    pub(crate) const fn hint_nanos(&self) -> u64 {
+        self.hint.saturating_sub(1)
+    }
+
+    /// Whether there is a hint, and one of more than zero.
+    #[inline(always)]
+    pub(crate) const fn asks_for_wait(&self) -> bool {
+        self.hint > 1
+    }
+}
+
+impl core::fmt::Debug for Verdict {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Verdict")
+            .field("transient", &self.transient)
+            .field("fault", &self.fault)
+            .field("reached", &self.reached)
+            .field("repeatable", &self.repeatable)
+            .field("hint", &self.hint())
+            .field("status", &self.status())
+            .finish()
+    }
+}
+
+const _: () = assert!(size_of::<Verdict>() == 16);
+
+/// A failure's short name: its HTTP status, or else its fault.
+pub(crate) struct Named(pub(crate) Fault, pub(crate) Option<u16>);
+
+impl core::fmt::Display for Named {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.1 {
+            Some(status) => write!(f, "HTTP {status}"),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+/// `true` is [`transient`](Verdict::transient), `false` is [`permanent`](Verdict::permanent).
+impl From<bool> for Verdict {
+    #[inline]
+    fn from(transient: bool) -> Self {
+        if transient { Self::transient() } else { Self::permanent() }
+    }
+}
+
+impl<T: Retryable + ?Sized> Retryable for &T {
+    #[inline]
+    fn verdict(&self) -> Verdict {
+        (**self).verdict()
+    }
+}
+
+impl Retryable for core::convert::Infallible {
+    fn verdict(&self) -> Verdict {
+        match *self {}
+    }
+}

@@ -1,0 +1,93 @@
+//! What a guard answers in place of an attempt.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::time::nanos::{self, Brief};
+use crate::verdict::{Fault, Reached, Retryable, Verdict};
+
+/// Means that a breaker or a throttle did not let an attempt begin: nothing was sent, nothing was done.
+///
+/// It is transient, as a throttle fault that reached nobody, with the breaker's pause as the hint; so a run that meets
+/// it waits, or ends if that is too long. It turns into an `io::Error` of kind `ResourceBusy`, and by that into boxed
+/// errors, where the crate finds it again.
+///
+/// ```
+/// use persevere::{Breaker, Fault, Reached, Retryable};
+/// use std::time::Duration;
+///
+/// let breaker = Breaker::new().least(1);
+/// let now = Duration::from_secs(100);
+/// breaker.admit(now)?.failed(now);
+/// let rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();
+/// assert_eq!(rejected.to_string(), "not attempted: the breaker is open for another 3 s");
+/// assert_eq!(rejected.retry_in(), Some(Duration::from_secs(3)));
+/// assert_eq!(std::io::Error::from(rejected).verdict().reach(), Reached::No);
+/// # Ok::<(), persevere::Rejected>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected(Why);
+
+// Only guards make one, and they need a 64-bit atomic.
+#[cfg_attr(not(target_has_atomic = "64"), allow(dead_code))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Open(u64),
+    Probing,
+    Throttle,
+}
+
+#[cfg(target_has_atomic = "64")]
+impl Rejected {
+    pub(crate) const fn open(nanos: u64) -> Self {
+        Self(Why::Open(nanos))
+    }
+
+    pub(crate) const fn probing() -> Self {
+        Self(Why::Probing)
+    }
+
+    pub(crate) const fn throttle() -> Self {
+        Self(Why::Throttle)
+    }
+}
+
+impl Rejected {
+    /// Tells when the breaker will let a probe through; `None` where that can't be known, since a probe is under way
+    /// or the throttle decides by chance.
+    pub const fn retry_in(&self) -> Option<Duration> {
+        match self.0 {
+            Why::Open(nanos) => Some(nanos::duration(nanos)),
+            Why::Probing | Why::Throttle => None,
+        }
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Why::Open(nanos) => write!(f, "not attempted: the breaker is open for another {}", Brief(nanos)),
+            Why::Probing => f.write_str("not attempted: the breaker waits for its probe"),
+            Why::Throttle => f.write_str("not attempted: the throttle holds it back"),
+        }
+    }
+}
+
+impl core::error::Error for Rejected {}
+
+impl Retryable for Rejected {
+    fn verdict(&self) -> Verdict {
+        let verdict = Verdict::transient().fault(Fault::Throttle).reached(Reached::No);
+        match self.retry_in() {
+            Some(wait) => verdict.after(wait),
+            None => verdict,
+        }
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<Rejected> for std::io::Error {
+    fn from(rejected: Rejected) -> Self {
+        Self::new(std::io::ErrorKind::ResourceBusy, rejected)
+    }
+}
