@@ -16,7 +16,7 @@ pub mod __private;
 mod classify;
 mod drive;
 mod entry;
-mod guard;
+pub mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "http")]

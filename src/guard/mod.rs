@@ -1,4 +1,5 @@
-//! Guards: shared by many runs, they may refuse an attempt or a retry.
+//! Guards: shared by many runs, they may refuse an attempt or a retry. The guide explains them in
+//! [its page on budgets and breakers](crate::guide::budgets_and_breakers).
 
 #[cfg(target_has_atomic = "64")]
 pub(crate) mod beside;
@@ -6,8 +7,12 @@ pub(crate) mod beside;
 mod breaker;
 #[cfg(target_has_atomic = "64")]
 mod budget;
+#[cfg(all(target_has_atomic = "64", any(feature = "reqwest", feature = "ureq")))]
+mod guards;
 #[cfg(feature = "std")]
 pub(crate) mod nesting;
+#[cfg(target_has_atomic = "64")]
+mod shared;
 #[cfg(target_has_atomic = "64")]
 mod sync;
 #[cfg(target_has_atomic = "64")]
@@ -21,7 +26,13 @@ pub use self::breaker::{Breaker, BreakerState, Permit};
 pub use self::budget::Budget;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use self::budget::Budgets;
+#[cfg(all(target_has_atomic = "64", any(feature = "reqwest", feature = "ureq")))]
+pub(crate) use self::guards::Guards;
+#[cfg(all(not(target_has_atomic = "64"), any(feature = "reqwest", feature = "ureq")))]
+pub(crate) type Guards = ();
 #[cfg(feature = "std")]
 pub use self::nesting::Nested;
+#[cfg(target_has_atomic = "64")]
+pub use self::shared::Shared;
 #[cfg(target_has_atomic = "64")]
 pub use self::throttle::AdaptiveThrottle;

@@ -170,3 +170,34 @@ async fn a_run_round_a_request_learns_that_it_was_retried_within() {
     POLICY.nested(Nested::GiveUp).run(|| session.get(&server.url()).text()).unwrap_err();
     assert_eq!(server.requests(), 4);
 }
+
+/// What a service keeps: its types are written out, and it can be cloned into each handler.
+#[derive(Clone, Debug)]
+struct App {
+    client: RetryClient<reqwest::Client>,
+    blocking: RetryClient<reqwest::blocking::Client>,
+    agent: RetryAgent,
+}
+
+fn goes_anywhere<T: Clone + Send + Sync + 'static>(_: &T) {}
+
+#[test]
+fn a_guarded_session_can_be_written_into_a_struct() {
+    static BREAKER: Breaker = Breaker::new();
+    static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new();
+    let budget = Arc::new(Budget::new().size(1));
+    let app = App {
+        client: RetryClient::new(client(), POLICY).budget(budget.clone()).breaker(&BREAKER).throttle(&THROTTLE),
+        blocking: RetryClient::new(blocking(), POLICY).budget(budget.clone()).breaker(&BREAKER),
+        agent: RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY).budget(budget.clone()),
+    };
+    goes_anywhere(&app);
+
+    let server = answers(&[BUSY]);
+    let url = server.url();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(app.client.get(&url).send()).unwrap();
+    app.blocking.get(&url).send().unwrap();
+    app.agent.get(&url).call().unwrap_err();
+    assert_eq!(server.requests(), 4, "one retry of one budget, which all share");
+}

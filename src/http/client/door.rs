@@ -10,6 +10,7 @@ use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{ForRequest, Plan, Whole};
 use crate::drive::retry::Retry;
 use crate::drive::{Driver, Step};
+use crate::guard::Guards;
 use crate::observe::Observe;
 use crate::policy::Policy;
 use crate::time::BlockingTimer;
@@ -101,14 +102,13 @@ impl<K> Accept<Infallible> for Accepting<'_, K> {
 }
 
 /// Ends the run of a request that could not be built, so that its report has the one failure.
-pub(super) fn unbuilt_blocking<P, C, K, O, B, T, G, E>(retry: Retry<P, C, K, O, B, T>, guards: G, error: E) -> E
+pub(super) fn unbuilt_blocking<P, C, K, O, B, T, E>(retry: Retry<P, C, K, O, B, T>, guards: Guards, error: E) -> E
 where
     P: Plan,
     C: Classify<E>,
     O: Observe<E>,
     B: BeforeBlocking,
     T: BlockingTimer,
-    G: Observe<E>,
 {
     let (policy, fate) = (*retry.plan.policy().borrow(), Fate::default());
     fate.hopeless.store(true, Relaxed);
@@ -128,12 +128,12 @@ pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
 
 /// Prepares the run of one request.
 #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
-pub(super) fn prepare<P, C, K, O, B, T, G>(
+pub(super) fn prepare<P, C, K, O, B, T>(
     retry: Retry<P, C, K, O, B, T>,
-    guards: G,
+    guards: Guards,
     policy: Policy,
     fate: &Fate,
-) -> Retry<ForRequest<P, Whole>, Knowing<'_, C>, Accepting<'_, K>, (G, O), B, T> {
+) -> Retry<ForRequest<P, Whole>, Knowing<'_, C>, Accepting<'_, K>, (Guards, O), B, T> {
     let Retry { plan, classify, accept, observe, before, timer } = retry;
     Retry {
         // Attempts are cut by the client's own timeout, which makes its own error.
@@ -148,44 +148,3 @@ pub(super) fn prepare<P, C, K, O, B, T, G>(
 
 /// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
 pub(super) const DRAINED: usize = 64 * 1024;
-
-/// Gives a session its guards, which stand beside each of its requests.
-macro_rules! guarded {
-    ($session:ident<$guards:ident $(, $client:ident)?> { $($kept:ident),* }) => {
-        #[cfg(target_has_atomic = "64")]
-        impl<$($client,)? $guards> $session<$($client,)? $guards> {
-            /// Charges the retries of all requests to this budget, which others may share; see
-            /// [`Retry::budget`](crate::Retry::budget).
-            #[must_use]
-            pub fn budget<D>(self, budget: D) -> $session<$($client,)? ($guards, crate::guard::beside::Spending<D>)>
-            where
-                D: core::ops::Deref<Target = crate::guard::Budget> + Clone,
-            {
-                let Self { $($kept,)* guards } = self;
-                $session { $($kept,)* guards: (guards, crate::guard::beside::Spending::new(budget)) }
-            }
-
-            /// Asks this breaker before each attempt of all requests; see [`Retry::breaker`](crate::Retry::breaker).
-            #[must_use]
-            pub fn breaker<D>(self, breaker: D) -> $session<$($client,)? ($guards, crate::guard::beside::Breaking<D>)>
-            where
-                D: core::ops::Deref<Target = crate::guard::Breaker> + Clone,
-            {
-                let Self { $($kept,)* guards } = self;
-                $session { $($kept,)* guards: (guards, crate::guard::beside::Breaking::new(breaker)) }
-            }
-
-            /// Asks this throttle before the first attempt of each request; see
-            /// [`Retry::throttle`](crate::Retry::throttle).
-            #[must_use]
-            pub fn throttle<D>(self, throttle: D) -> $session<$($client,)? ($guards, crate::guard::beside::Throttling<D>)>
-            where
-                D: core::ops::Deref<Target = crate::guard::AdaptiveThrottle> + Clone,
-            {
-                let Self { $($kept,)* guards } = self;
-                $session { $($kept,)* guards: (guards, crate::guard::beside::Throttling::new(throttle)) }
-            }
-        }
-    };
-}
-pub(super) use guarded;

@@ -14,9 +14,9 @@ use ::http::{Method, StatusCode};
 use ::reqwest::{Error, ResponseBuilderExt as _, Url, blocking, redirect};
 use hyper::body::Bytes;
 
-use super::door::{Answer, Fate, Sent, guarded, last, prepare, unbuilt_blocking};
+use super::door::{Answer, Fate, Sent, last, prepare, unbuilt_blocking};
 use super::hops::{Hops, counting};
-use super::session::{Mounts, Rules, Session};
+use super::session::{Rules, Session, guarded};
 use super::template::{Template, again, drain, shorten};
 use crate::drive::before::{BeforeAsync, BeforeBlocking};
 use crate::drive::judge::{Accept, Classify};
@@ -90,18 +90,17 @@ impl RetryExt for blocking::RequestBuilder {
 /// For any other request, such as a POST with a text as its body on a client that follows redirects, the run ends with
 /// [`StopReason::NotIdempotent`](crate::StopReason::NotIdempotent).
 #[must_use = "a request does nothing until it is sent"]
-pub struct RetryRequest<B, R, G = ()> {
+pub struct RetryRequest<B, R> {
     builder: B,
     retry: R,
     rules: Rules,
-    guards: G,
 }
 
 fn request<B, P: IntoRetry>(builder: B, policy: P) -> RetryRequest<B, Prepared<P>> {
-    RetryRequest { builder, retry: policy.into_retry(), rules: Rules::default(), guards: () }
+    RetryRequest { builder, retry: policy.into_retry(), rules: Rules::default() }
 }
 
-impl<B, R, G> RetryRequest<B, R, G> {
+impl<B, R> RetryRequest<B, R> {
     /// Retries these statuses, in place of [`Statuses::TRANSIENT`] or the session's.
     pub fn statuses(mut self, statuses: Statuses) -> Self {
         self.rules.statuses = Some(statuses);
@@ -116,22 +115,21 @@ impl<B, R, G> RetryRequest<B, R, G> {
 
     /// Runs this request by another policy, or one with a report, hooks or a timer. Of a session the statuses, the
     /// idempotency and the guards stay.
-    pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>, G> {
-        let Self { builder, rules, guards, .. } = self;
-        RetryRequest { builder, retry: policy.into_retry(), rules: rules.own_policy(), guards }
+    pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>> {
+        let Self { builder, rules, .. } = self;
+        RetryRequest { builder, retry: policy.into_retry(), rules: rules.own_policy() }
     }
 }
 
 /// Without the request: its URL and headers may hold secrets.
-impl<B, R, G> fmt::Debug for RetryRequest<B, R, G> {
+impl<B, R> fmt::Debug for RetryRequest<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryRequest").finish_non_exhaustive()
     }
 }
 
-impl<P, C, K, O, B, T, G> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>, G>
+impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
-    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -213,7 +211,8 @@ where
         W: Future<Output = ()>,
     {
         async move {
-            let Self { builder, retry, rules, guards } = self;
+            let Self { builder, retry, mut rules } = self;
+            let guards = rules.guards();
             let (client, built) = builder.build_split();
             let fate = Fate::default();
             let built = match built {
@@ -309,9 +308,8 @@ fn forget<V>(_: V) -> Ready<()> {
     ready(())
 }
 
-impl<P, C, K, O, B, T, G> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>, G>
+impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
-    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -372,7 +370,8 @@ where
     where
         K: Accept<V>,
     {
-        let Self { builder, retry, rules, guards } = self;
+        let Self { builder, retry, mut rules } = self;
+        let guards = rules.guards();
         let (client, built) = builder.build_split();
         let fate = Fate::default();
         let mut built = match built {
@@ -449,16 +448,15 @@ where
 /// # let _ = (page, order); Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct RetryClient<C, G = ()> {
+pub struct RetryClient<C> {
     client: C,
     session: Session,
-    guards: G,
 }
 
-guarded!(RetryClient<G, C> { client, session });
+guarded!(RetryClient<C>);
 
 /// The rules alone: a client's own `Debug` shows its headers.
-impl<C, G> fmt::Debug for RetryClient<C, G> {
+impl<C> fmt::Debug for RetryClient<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryClient").field("policy", &self.session.mounts).finish_non_exhaustive()
     }
@@ -498,11 +496,11 @@ impl<C> RetryClient<C> {
     }
 
     fn with(client: C, policy: HttpPolicy, counted: bool) -> Self {
-        Self { client, session: Session { mounts: Mounts::new(policy), counted, own_policy: false }, guards: () }
+        Self { client, session: Session::new(policy, counted) }
     }
 }
 
-impl<C, G> RetryClient<C, G> {
+impl<C> RetryClient<C> {
     /// Sets the policy of all requests whose URL starts with this, in whatever letter case; of several prefixes that fit
     /// the longest decides.
     ///
@@ -538,53 +536,48 @@ macro_rules! session {
             }
         }
 
-        impl<G: Clone> RetryClient<$client, G> {
+        impl RetryClient<$client> {
             /// Starts a GET request.
-            pub fn get(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn get(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::GET, url)
             }
 
             /// Starts a HEAD request.
-            pub fn head(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn head(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::HEAD, url)
             }
 
             /// Starts a POST request.
-            pub fn post(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn post(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::POST, url)
             }
 
             /// Starts a PUT request.
-            pub fn put(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn put(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::PUT, url)
             }
 
             /// Starts a PATCH request.
-            pub fn patch(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn patch(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::PATCH, url)
             }
 
             /// Starts a DELETE request.
-            pub fn delete(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn delete(&self, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 self.request(Method::DELETE, url)
             }
 
             /// Starts a request.
-            pub fn request(
-                &self,
-                method: Method,
-                url: impl reqwest::IntoUrl,
-            ) -> RetryRequest<$builder, Retry<Policy>, G> {
+            pub fn request(&self, method: Method, url: impl reqwest::IntoUrl) -> RetryRequest<$builder, Retry<Policy>> {
                 RetryRequest {
                     builder: self.client.request(method, url),
                     retry: Retry::new(self.session.mounts.default_policy()),
                     rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
-                    guards: self.guards.clone(),
                 }
             }
         }
 
-        impl<R, G> RetryRequest<$builder, R, G> {
+        impl<R> RetryRequest<$builder, R> {
             /// Changes the request with the methods of reqwest's own builder.
             ///
             /// The methods used most are here, too.

@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use ::http::{HeaderMap, Method};
 
+use crate::guard::Guards;
 use crate::http::{HttpPolicy, Statuses};
 use crate::policy::Policy;
 
@@ -57,7 +58,55 @@ pub(super) struct Session {
     pub(super) counted: bool,
     /// Whether the request has a policy of its own.
     pub(super) own_policy: bool,
+    pub(super) guards: Guards,
 }
+
+impl Session {
+    pub(super) fn new(policy: HttpPolicy, counted: bool) -> Self {
+        Self { mounts: Mounts::new(policy), counted, own_policy: false, guards: Guards::default() }
+    }
+}
+
+/// Gives a session its guards.
+macro_rules! guarded {
+    ($session:ident $(<$client:ident>)?) => {
+        #[cfg(target_has_atomic = "64")]
+        impl $(<$client>)? $session $(<$client>)? {
+            /// Charges the retries of all requests to this budget; see [`Retry::budget`](crate::Retry::budget).
+            ///
+            /// It takes a `&'static Budget` or an `Arc<Budget>`. A later budget takes the place of this one.
+            #[must_use]
+            pub fn budget(mut self, budget: impl Into<crate::guard::Shared<crate::guard::Budget>>) -> Self {
+                self.session.guards.set_budget(budget.into());
+                self
+            }
+
+            /// Asks this breaker before each attempt of all requests; see [`Retry::breaker`](crate::Retry::breaker).
+            ///
+            /// It takes a `&'static Breaker` or an `Arc<Breaker>`. A later breaker takes the place of this one.
+            #[must_use]
+            pub fn breaker(mut self, breaker: impl Into<crate::guard::Shared<crate::guard::Breaker>>) -> Self {
+                self.session.guards.set_breaker(breaker.into());
+                self
+            }
+
+            /// Asks this throttle before the first attempt of each request; see
+            /// [`Retry::throttle`](crate::Retry::throttle).
+            ///
+            /// It takes a `&'static AdaptiveThrottle` or an `Arc<AdaptiveThrottle>`. A later throttle takes the place of
+            /// this one.
+            #[must_use]
+            pub fn throttle(
+                mut self,
+                throttle: impl Into<crate::guard::Shared<crate::guard::AdaptiveThrottle>>,
+            ) -> Self {
+                self.session.guards.set_throttle(throttle.into());
+                self
+            }
+        }
+    };
+}
+pub(super) use guarded;
 
 impl Rules {
     /// Says that the request has a policy of its own.
@@ -66,6 +115,11 @@ impl Rules {
             session.own_policy = true;
         }
         self
+    }
+
+    /// Takes the session's guards. A request without a session has none.
+    pub(super) fn guards(&mut self) -> Guards {
+        self.session.as_mut().map_or_else(Guards::default, |session| core::mem::take(&mut session.guards))
     }
 
     /// The rules for this request.

@@ -14,8 +14,8 @@ use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Sent, guarded, prepare, unbuilt_blocking};
-use super::session::{Mounts, Rules, Session};
+use super::door::{Answer, DRAINED, Fate, Sent, prepare, unbuilt_blocking};
+use super::session::{Rules, Session, guarded};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
@@ -45,23 +45,21 @@ use crate::time::BlockingTimer;
 /// # let _ = (page, order); Ok::<(), ureq::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct RetryAgent<G = ()> {
+pub struct RetryAgent {
     agent: Agent,
     session: Session,
-    guards: G,
 }
 
-guarded!(RetryAgent<G> { agent, session });
+guarded!(RetryAgent);
 
 impl RetryAgent {
     /// Gives an agent its retries.
     pub fn new(agent: Agent, policy: impl Into<HttpPolicy>) -> Self {
-        let session = Session { mounts: Mounts::new(policy.into()), counted: false, own_policy: false };
-        Self { agent, session, guards: () }
+        Self { agent, session: Session::new(policy.into(), false) }
     }
 }
 
-impl<G: Clone> RetryAgent<G> {
+impl RetryAgent {
     /// Sets the policy of all requests whose URL starts with this, in whatever letter case; of several prefixes that fit
     /// the longest decides.
     #[must_use]
@@ -71,50 +69,49 @@ impl<G: Clone> RetryAgent<G> {
     }
 
     /// Starts a GET request.
-    pub fn get(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn get(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::GET, url)
     }
 
     /// Starts a HEAD request.
-    pub fn head(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn head(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::HEAD, url)
     }
 
     /// Starts a POST request.
-    pub fn post(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn post(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::POST, url)
     }
 
     /// Starts a PUT request.
-    pub fn put(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn put(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::PUT, url)
     }
 
     /// Starts a PATCH request.
-    pub fn patch(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn patch(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::PATCH, url)
     }
 
     /// Starts a DELETE request.
-    pub fn delete(&self, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn delete(&self, url: &str) -> AgentRequest<Retry<Policy>> {
         self.request(Method::DELETE, url)
     }
 
     /// Starts a request.
-    pub fn request(&self, method: Method, url: &str) -> AgentRequest<Retry<Policy>, G> {
+    pub fn request(&self, method: Method, url: &str) -> AgentRequest<Retry<Policy>> {
         AgentRequest {
             agent: self.agent.clone(),
             builder: Request::builder().method(method).uri(url),
             body: Vec::new(),
             retry: Retry::new(self.session.mounts.default_policy()),
             rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
-            guards: self.guards.clone(),
         }
     }
 }
 
 /// The rules alone: URLs and headers may hold secrets.
-impl<G> fmt::Debug for RetryAgent<G> {
+impl fmt::Debug for RetryAgent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryAgent").field("policy", &self.session.mounts).finish_non_exhaustive()
     }
@@ -134,22 +131,21 @@ impl<G> fmt::Debug for RetryAgent<G> {
 ///
 /// An attempt timeout becomes ureq's global timeout of that attempt, clipped to what is left of the deadline.
 #[must_use = "a request does nothing until it is sent"]
-pub struct AgentRequest<R, G = ()> {
+pub struct AgentRequest<R> {
     agent: Agent,
     builder: request::Builder,
     body: Vec<u8>,
     retry: R,
     rules: Rules,
-    guards: G,
 }
 
-impl<R, G> fmt::Debug for AgentRequest<R, G> {
+impl<R> fmt::Debug for AgentRequest<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentRequest").finish_non_exhaustive()
     }
 }
 
-impl<R, G> AgentRequest<R, G> {
+impl<R> AgentRequest<R> {
     /// Adds a header.
     pub fn header<K, V>(mut self, name: K, value: V) -> Self
     where
@@ -182,9 +178,9 @@ impl<R, G> AgentRequest<R, G> {
 
     /// Runs this request by another policy, or one with a report, hooks or a timer. Of the session the statuses,
     /// the idempotency and the guards stay.
-    pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>, G> {
-        let Self { agent, builder, body, rules, guards, .. } = self;
-        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy(), guards }
+    pub fn policy<P: IntoRetry>(self, policy: P) -> AgentRequest<Prepared<P>> {
+        let Self { agent, builder, body, rules, .. } = self;
+        AgentRequest { agent, builder, body, retry: policy.into_retry(), rules: rules.own_policy() }
     }
 }
 
@@ -211,9 +207,8 @@ fn drain(mut response: Response<Body>, patient: bool) {
     }
 }
 
-impl<P, C, K, O, B, T, G> AgentRequest<Retry<P, C, K, O, B, T>, G>
+impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
 where
-    G: Observe<Error>,
     P: Plan,
     C: Classify<Error>,
     O: Observe<Error>,
@@ -275,7 +270,8 @@ where
     where
         K: Accept<V>,
     {
-        let Self { agent, builder, body, retry, rules, guards } = self;
+        let Self { agent, builder, body, retry, mut rules } = self;
+        let guards = rules.guards();
         let fate = Fate::default();
         let mut built = match builder.body(()) {
             Ok(built) => built,
