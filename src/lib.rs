@@ -35,6 +35,7 @@ pub mod tower;
 mod verdict;
 
 pub use crate::drive::retry::{IntoRetry, Retry};
+pub use crate::drive::runs::{RunsAsync, RunsBlocking};
 pub use crate::entry::{retry, retry_async};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use crate::guard::Budgets;

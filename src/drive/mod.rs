@@ -21,6 +21,7 @@ pub(crate) mod bound;
 pub(crate) mod judge;
 pub(crate) mod plan;
 pub(crate) mod retry;
+pub(crate) mod runs;
 
 use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
 use crate::drive::bound::{Bound, Guard};

@@ -4,7 +4,8 @@ use crate::drive::Driver;
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Plan};
-use crate::drive::retry::{IntoRetry, Retry};
+use crate::drive::retry::Retry;
+use crate::drive::runs::RunsBlocking;
 use crate::observe::Refuse;
 use crate::observe::event::Attempt;
 #[cfg(feature = "std")]
@@ -35,14 +36,8 @@ use crate::verdict::Retryable;
 #[inline]
 pub fn retry<P, F, V, E>(policy: P, operation: F) -> Result<V, E>
 where
-    P: IntoRetry,
+    P: RunsBlocking<V, E>,
     F: FnMut() -> Result<V, E>,
-    P::Plan: Plan<Timing: Blocking>,
-    P::Classify: Classify<E>,
-    P::Accept: Accept<V>,
-    P::Observe: Refuse<E>,
-    P::Before: BeforeBlocking,
-    P::Timer: BlockingTimer,
 {
     policy.into_retry().run(operation)
 }

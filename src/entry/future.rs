@@ -7,7 +7,8 @@ use crate::drive::before::BeforeAsync;
 use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
-use crate::drive::retry::{IntoRetry, Retry};
+use crate::drive::retry::Retry;
+use crate::drive::runs::RunsAsync;
 use crate::drive::{Driver, Step};
 use crate::observe::Refuse;
 use crate::observe::event::Attempt;
@@ -59,15 +60,9 @@ use crate::verdict::{Retryable, TimedOut};
 #[inline]
 pub fn retry_async<P, F, A, V, E>(policy: P, operation: F) -> impl Future<Output = Result<V, E>>
 where
-    P: IntoRetry,
+    P: RunsAsync<V, E>,
     F: FnMut() -> A,
     A: Future<Output = Result<V, E>>,
-    P::Plan: Plan<Timing: Guard<E>>,
-    P::Classify: Classify<E>,
-    P::Accept: Accept<V>,
-    P::Observe: Refuse<E>,
-    P::Before: BeforeAsync,
-    P::Timer: Timer,
 {
     policy.into_retry().run_async(operation)
 }
