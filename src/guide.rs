@@ -49,7 +49,8 @@
 
 /// Declares a page: a module that is its text.
 macro_rules! pages {
-    ($($name:ident: $title:literal),* $(,)?) => {$(
+    ($($(#[$when:meta])* $name:ident: $title:literal),* $(,)?) => {$(
+        $(#[$when])*
         pub mod $name {
             #![doc = $title]
             #![doc = ""]
@@ -73,6 +74,8 @@ pages! {
     choosing_a_policy: "How often, how long, which waits?",
     safe_to_repeat: "May this be done twice?",
     your_own_errors: "Which errors of mine are worth another attempt?",
+    // The examples of this and the next such page need a client: `tests/http` runs them.
+    #[cfg(not(doctest))]
     http: "How do I send requests again, and which?",
     deadlines: "How do I keep to a time?",
     cancellation: "How do I stop it?",
@@ -83,11 +86,13 @@ pages! {
     runtimes: "Does it run without tokio, in a browser, without std?",
     compiler_messages: "What does this message of the compiler mean?",
     questions: "Why does it …? How do I …?",
+    #[cfg(not(doctest))]
     from_urllib3: "Coming from requests and urllib3.",
     from_tenacity: "Coming from tenacity and stamina.",
     from_backon: "Coming from backon.",
     from_backoff: "Coming from backoff.",
     from_tokio_retry: "Coming from tokio-retry and tokio-retry2.",
+    #[cfg(not(doctest))]
     from_reqwest_retry: "Coming from reqwest-retry.",
 }
 

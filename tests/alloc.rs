@@ -3,7 +3,6 @@
 //! It is a binary of its own, since a program has one allocator. Allocations are counted by thread, so tests may run side
 //! by side.
 
-#![cfg(all(feature = "jitter", feature = "tokio", feature = "testing"))]
 #![allow(unsafe_code)] // An allocator is unsafe by its trait.
 
 use std::alloc::{GlobalAlloc, Layout, System};

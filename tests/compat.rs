@@ -1,5 +1,7 @@
-//! Crates of other people: without std, under another name, with one feature at a time. Each is checked by cargo, in a
-//! copy below the target directory, with the versions of this workspace's own lock file and without the network.
+//! Crates of other people: without std, and under another name. Each is checked by cargo, in a copy below the target
+//! directory, with the versions of this workspace's own lock file and without the network.
+//!
+//! One feature at a time is the gate's, with the crate `tests/compat/features`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,27 +46,4 @@ fn without_default_features_it_needs_neither_std_nor_alloc() {
 #[cfg(all(feature = "macros", feature = "tokio"))]
 fn it_may_have_another_name() {
     assert_checks(&copy("renamed"), &[]);
-}
-
-/// The names in the `[features]` of a manifest.
-#[cfg(feature = "wasm")]
-fn features(manifest: &Path) -> std::collections::BTreeSet<String> {
-    let manifest = fs::read_to_string(manifest).unwrap();
-    let lines = manifest.split("[features]\n").nth(1).unwrap().lines();
-    lines.map_while(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
-}
-
-/// With all features, since only then everything that one of them needs is at hand without the network.
-#[test]
-#[cfg(all(feature = "wasm", feature = "serde", feature = "anyhow", feature = "either", feature = "macros"))]
-fn each_feature_works_without_the_others() {
-    let crate_of_all = copy("features");
-    let names = features(&crate_of_all.join("Cargo.toml"));
-    let mut ours = features(&Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
-    ours.remove("default");
-    assert_eq!(names, ours, "a feature is not tried");
-    assert_checks(&crate_of_all, &[]);
-    for name in names {
-        assert_checks(&crate_of_all, &["--features", &name]);
-    }
 }

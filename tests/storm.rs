@@ -219,7 +219,7 @@ fn the_same_seed_is_the_same_story() {
 fn up_to_date(chosen: impl Fn(&str) -> bool) {
     for (name, draw) in pictures::ALL.into_iter().filter(|(name, _)| chosen(name)) {
         let (path, picture) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name), draw());
-        if env::var_os("UPDATE_PICTURES").is_some() {
+        if env::var_os("PERSEVERE_BLESS").is_some() {
             fs::write(&path, &picture).unwrap();
         }
         let kept = fs::read_to_string(&path).unwrap_or_default();

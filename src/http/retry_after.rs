@@ -275,35 +275,4 @@ mod tests {
         assert_eq!(hint(&[date, ("x-ratelimit-reset", "1000000060500")]), Some(60.5));
         assert_eq!(hint(&[date, ("x-ratelimit-reset", "1000000000")]), Some(0.0));
     }
-
-    proptest::proptest! {
-        #[test]
-        fn no_value_panics(values in proptest::collection::vec((0..9_usize, proptest::collection::vec(0x20..=0xff_u8, 0..80)), 0..6)) {
-            const NAMES: [&str; 9] = ["retry-after", "retry-after-ms", "x-ms-retry-after-ms", "date", "ratelimit",
-                "ratelimit-reset", "x-ratelimit-reset", "x-ratelimit-remaining", "x-rate-limit-reset"];
-            let mut headers = HeaderMap::new();
-            for (name, value) in values {
-                if let Ok(value) = HeaderValue::from_bytes(&value) {
-                    headers.append(NAMES[name], value);
-                }
-            }
-            let _ = retry_after_at(&headers, SystemTime::UNIX_EPOCH);
-        }
-
-        #[test]
-        fn whole_seconds_are_exact(seconds in 0..18_000_000_000_u64) {
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-after", HeaderValue::from(seconds));
-            proptest::prop_assert_eq!(retry_after(&headers), Some(Duration::from_secs(seconds)));
-        }
-
-        #[test]
-        fn every_date_is_read_back(seconds in 0..250_000_000_000_u64) {
-            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-after", HeaderValue::from_str(&httpdate::fmt_http_date(moment)).unwrap());
-            let hint = retry_after_at(&headers, SystemTime::UNIX_EPOCH);
-            proptest::prop_assert_eq!(hint, Some(Duration::from_secs(seconds)));
-        }
-    }
 }

@@ -1,114 +1,7 @@
 //! Retries for tower's services: a layer that drives the same core as every other door.
 //!
-//! ```
-//! use persevere::testing::{Script, VirtualTimer};
-//! use persevere::{Budget, Policy, tower::RetryLayer};
-//! use std::io;
-//! use tower::{Layer as _, ServiceExt as _, service_fn};
-//!
-//! static BUDGET: Budget = Budget::new(); // shared by all calls, of all clones of the service
-//!
-//! # futures::executor::block_on(async {
-//! let timer = VirtualTimer::new(); // in place of tokio's, which is the default
-//! let server = Script::new().fail(2, || io::Error::from(io::ErrorKind::ConnectionReset)).succeed("page");
-//! let layer = RetryLayer::new(Policy::new().total(3).budget(&BUDGET).timer(&timer));
-//! let service = layer.layer(service_fn(|path: &str| {
-//!     assert_eq!(path, "/");
-//!     server.call_async()
-//! }));
-//! assert_eq!(service.oneshot("/").await.unwrap(), "page");
-//! assert_eq!(server.calls(), 3);
-//! # });
-//! ```
-//!
-//! The layer takes what [`retry_async`](crate::retry_async()) takes: a [`Policy`], or one with hooks, a classifier, a
-//! [`Budget`](crate::Budget), a [`Breaker`](crate::Breaker), a timer. Each call gets a clone of it, so closures in it must be
-//! `Clone`; what a run shares with others (budget, breaker, throttle) is shared, what it remembers is not. A
-//! [`Report`](crate::Report) is of one run and can't be cloned: to see what calls do use
-//! [`on_retry`](crate::Retry::on_retry), or the [events](crate::guide::events).
-//!
-//! The error that comes back is the service's own. For a breaker it must be `From<Rejected>`, for an attempt timeout
-//! `From<TimedOut>`; tower's `BoxError` is both. tower's own `Elapsed` and `Overloaded` are
-//! [`Retryable`](crate::Retryable), and found in a box; so are hyper's errors (feature `hyper`) and reqwest's. Decide about
-//! others with [`when`](crate::Retry::when).
-//!
-//! # HTTP
-//!
-//! `RetryLayer::http` (feature `http`) makes a layer for services of `http::Request<_>`, or of reqwest's own: it retries
-//! on statuses, waits as `Retry-After` says, and looks at the request for what may be sent twice. A POST that may have been
-//! executed is not repeated.
-//!
-//! ```
-//! # #[cfg(feature = "http")]
-//! # futures::executor::block_on(async {
-//! use http::{Request, Response, StatusCode};
-//! use persevere::testing::{Script, VirtualTimer};
-//! use persevere::{Policy, http::HttpPolicy, tower::RetryLayer};
-//! use std::convert::Infallible;
-//! use tower::{ServiceBuilder, ServiceExt as _};
-//!
-//! let busy = || Response::builder().status(503).header("retry-after", "2").body("busy").unwrap();
-//! let server = Script::<_, Infallible>::new().succeed(busy()).succeed(Response::new("page")).succeed(busy());
-//!
-//! const RULES: HttpPolicy = HttpPolicy::new(Policy::new().total(5)).retry_status(404);
-//! let timer = VirtualTimer::new();
-//! let service = ServiceBuilder::new()
-//!     .layer(RetryLayer::http(RULES).policy(RULES.policy().timer(&timer)))
-//!     .service_fn(|_: Request<&str>| server.call_async());
-//!
-//! let page = service.clone().oneshot(Request::get("/").body("").unwrap()).await.unwrap();
-//! assert_eq!(page.into_body(), "page");
-//! assert!(timer.elapsed().as_secs() >= 2);
-//!
-//! let busy = service.oneshot(Request::post("/").body("order").unwrap()).await.unwrap();
-//! assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
-//! assert_eq!(server.calls(), 3); // the POST was sent once
-//! # });
-//! ```
-//!
-//! Below the layer an error must be one that the crate knows. hyper-util's client has its own; box it, and what is behind
-//! it is found:
-//!
-//! ```
-//! # #[cfg(feature = "http")] {
-//! # use http_body_util::Full;
-//! # use hyper_util::rt::TokioExecutor;
-//! # use persevere::{Policy, http::HttpPolicy, tower::RetryLayer};
-//! # use std::time::Duration;
-//! # use tower::ServiceBuilder;
-//! # const RULES: HttpPolicy = HttpPolicy::new(Policy::new());
-//! let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http::<Full<&[u8]>>();
-//! let service = ServiceBuilder::new()
-//!     .layer(RetryLayer::http(RULES)) // round all that is below
-//!     .timeout(Duration::from_secs(5)) // for each attempt
-//!     .map_err(tower::BoxError::from)
-//!     .service(client);
-//! # fn is_service<S: tower::Service<http::Request<Full<&'static [u8]>>>>(_: S) {}
-//! # is_service(service); }
-//! ```
-//!
-//! Put the layer below one that follows redirects: above it a connection that failed may be the second hop's. reqwest's
-//! client follows them inside, so there a request that is not idempotent is not sent again after any fault; `RetryClient`
-//! knows more. A response that is retried is dropped unread.
-//!
-//! # Where the layer stands
-//!
-//! What stands below the layer applies to each attempt, what stands above it to the call with all its attempts and waits.
-//!
-//! | | below | above |
-//! |---|---|---|
-//! | `timeout` | cuts an attempt, which is then retried | cuts the run |
-//! | `concurrency_limit` | is free while a call waits for its retry | a call that waits holds its place |
-//! | `load_shed` | what it sheds is retried | what it sheds is not |
-//!
-//! Have one layer retry, not two: their attempts multiply; see [`Nested`](crate::Nested).
-//!
-//! # Readiness
-//!
-//! The first attempt goes to the service that the caller made ready. Each retry waits until the service is ready again
-//! before it is let through by a breaker and charged for good: a call that is dropped there gives its charge back. An
-//! attempt timeout covers that wait. If the service fails to become ready it is of no more use, by tower's contract, and
-//! the run ends with that error.
+// Its examples need more of tower than the layer does: `tests/http` runs them.
+#![cfg_attr(not(doctest), doc = include_str!("page.md"))]
 
 mod future;
 #[cfg(feature = "http")]
@@ -218,21 +111,38 @@ impl<R, A> RetryLayer<R, Alike, A> {
     /// Derives each request's own policy from the layer's, which looks at no request by itself: above all, whether this request may be sent twice.
     ///
     /// ```
-    /// use persevere::testing::Script;
     /// use persevere::{Policy, tower::RetryLayer};
-    /// use std::io;
-    /// use tower::{Layer as _, ServiceExt as _, service_fn};
+    /// # use std::future::{Ready, ready};
+    /// # use std::io;
+    /// # use std::task::{Context, Poll};
+    /// use tower::{Layer as _, Service};
     ///
     /// #[derive(Clone, PartialEq)]
     /// enum Command { Get, Append }
     ///
-    /// # futures::executor::block_on(async {
+    /// #[derive(Clone)]
+    /// struct Store; // its connection breaks during each command
+    ///
+    /// impl Service<Command> for Store {
+    ///     // ..
+    /// #     type Response = ();
+    /// #     type Error = io::Error;
+    /// #     type Future = Ready<io::Result<()>>;
+    /// #     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// #         Poll::Ready(Ok(()))
+    /// #     }
+    /// #     fn call(&mut self, command: Command) -> Self::Future {
+    /// #         assert!(command == Command::Append);
+    /// #         ready(Err(io::ErrorKind::BrokenPipe.into()))
+    /// #     }
+    /// }
+    ///
+    /// # pollster::block_on(async {
     /// let layer = RetryLayer::new(Policy::new())
     ///     .for_request(|policy, command: &Command| policy.idempotent(*command == Command::Get));
-    /// let store = Script::<(), _>::new().fail(1, || io::Error::from(io::ErrorKind::BrokenPipe));
-    /// let service = layer.layer(service_fn(|_: Command| store.call_async()));
-    /// assert!(service.oneshot(Command::Append).await.is_err());
-    /// assert_eq!(store.calls(), 1); // it may have been appended
+    /// let mut service = layer.layer(Store);
+    /// let failed = service.call(Command::Append).await; // sent once: it may have been appended
+    /// assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     /// # });
     /// ```
     pub fn for_request<Req, F>(self, policy: F) -> RetryLayer<R, ForRequest<F>, A>

@@ -3,14 +3,13 @@
 mod doors;
 mod faults;
 mod guards;
+mod headers;
 mod hints;
 mod hostile;
-#[cfg(feature = "reqwest-http2")]
 mod http2;
 mod recipe;
 mod redirects;
 mod server;
 mod soak;
-#[cfg(feature = "tower")]
 mod tower;
 mod ureq;

@@ -105,7 +105,6 @@ impl Peer {
     }
 
     /// Counts a request that was read otherwise.
-    #[cfg(feature = "reqwest-http2")]
     pub(crate) fn count(&self) {
         self.counts.requests.fetch_add(1, SeqCst);
     }

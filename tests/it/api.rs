@@ -1,11 +1,13 @@
 //! The public interface, as a list that a change of it has to change, too.
 //!
 //! The list is taken from the sources as rustfmt leaves them, so it needs no compiler of its own and holds whatever
-//! features are on. `PERSEVERE_BLESS=1 cargo test --test it api::` writes it anew; read what it wrote.
+//! features are on. `PERSEVERE_BLESS=1 cargo test -p tests-it api::` writes it anew; read what it wrote.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::ROOT;
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
@@ -140,7 +142,7 @@ const UNNAMED: [&str; 11] = [
 ];
 
 fn interface() -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(ROOT).join("src");
     let mut paths = Vec::new();
     sources(&root, &mut paths);
     paths.sort();
@@ -164,7 +166,7 @@ fn interface() -> String {
 
 #[test]
 fn the_public_interface_is_the_one_that_was_read() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/public-api.txt");
+    let kept = Path::new(ROOT).join("tests/public-api.txt");
     let found = interface();
     if std::env::var_os("PERSEVERE_BLESS").is_some() {
         fs::write(&kept, &found).unwrap();

@@ -257,7 +257,6 @@ fn io_errors_within_io_errors_do_not_overflow_the_stack() {
     std::mem::forget(deep);
 }
 
-#[cfg(feature = "either")]
 #[test]
 fn an_either_is_the_side_that_it_holds() {
     use either::Either;
@@ -266,7 +265,6 @@ fn an_either_is_the_side_that_it_holds() {
     assert_eq!((left.verdict(), right.verdict()), (BROKEN, PERMANENT));
 }
 
-#[cfg(feature = "anyhow")]
 #[test]
 fn an_anyhow_error_is_the_first_known_error_of_its_chain() {
     use anyhow::Context;

@@ -322,7 +322,6 @@ fn events_need_no_display_and_no_debug_of_the_error() {
 }
 
 #[test]
-#[cfg(feature = "macros")]
 fn the_attribute_takes_a_policy_with_events() {
     #[persevere::retry(policy = Policy::new().total(1).events())]
     fn fails() -> io::Result<()> {
@@ -334,7 +333,6 @@ fn the_attribute_takes_a_policy_with_events() {
 }
 
 #[test]
-#[cfg(feature = "macros")]
 fn the_attribute_has_a_key_for_events() {
     #[persevere::retry(total = 1, backoff = 0, events)]
     fn fails() -> io::Result<()> {

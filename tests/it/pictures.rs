@@ -8,25 +8,26 @@ use persevere::{Jitter, Policy, Report};
 use svg::node::element::tag::{self, Type};
 use svg::parser::Event;
 
+use crate::ROOT;
 use crate::support::secs;
 
 #[allow(dead_code)]
 #[path = "../../examples/jitter.rs"]
 mod jitter;
-#[allow(dead_code)]
+#[allow(dead_code, unexpected_cfgs)] // The example asks whether the crate has its feature `terminal`.
 #[path = "../../examples/timeline.rs"]
 mod timeline;
 
-/// Compares a picture with the one that is checked in; writes it if `UPDATE_PICTURES` is set.
+/// Compares a picture with the one that is checked in; writes it if `PERSEVERE_BLESS` is set.
 fn up_to_date(name: &str, picture: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
-    if env::var_os("UPDATE_PICTURES").is_some() {
+    let path = Path::new(ROOT).join("docs").join(name);
+    if env::var_os("PERSEVERE_BLESS").is_some() {
         fs::write(&path, picture).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
     // Line ends are the checkout's matter.
     let same = kept.lines().eq(picture.lines());
-    assert!(same, "docs/{name} is stale: run `UPDATE_PICTURES=1 cargo test --all-features pictures`, and look at it");
+    assert!(same, "docs/{name} is stale: run `PERSEVERE_BLESS=1 cargo test -p tests-it pictures`, and look at it");
 }
 
 #[test]

@@ -93,7 +93,6 @@ fn the_default_timers_are_not_reached_either() {
 }
 
 #[test]
-#[cfg(feature = "macros")]
 fn the_attribute_is_instant_too() {
     #[persevere::retry(total = 120, backoff = 100, factor = 1, jitter = none, immediate_first = false)]
     fn blocking(server: &Script<u32, io::Error>) -> io::Result<u32> {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::ROOT;
+
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
 }
 
 fn sources(directory: PathBuf, found: &mut Vec<(String, String)>) {
@@ -57,15 +59,16 @@ fn the_readmes_examples_have_no_hidden_lines() {
 
 #[test]
 fn the_changelog_has_the_version_and_the_macros_are_pinned_to_it() {
-    let version = env!("CARGO_PKG_VERSION");
+    let manifest = read("Cargo.toml");
+    let version = manifest.split("\nversion = \"").nth(1).unwrap().split('"').next().unwrap();
     assert!(read("CHANGELOG.md").contains(&format!("## {version}")));
-    assert!(read("Cargo.toml").contains(&format!("persevere-macros = {{ version = \"={version}\"")));
+    assert!(manifest.contains(&format!("persevere-macros = {{ version = \"={version}\"")));
 }
 
 #[test]
 fn every_page_of_the_guide_is_declared_and_shows_what_the_macros_are_tested_with() {
     let mut found = Vec::new();
-    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guide"), &mut found);
+    sources(Path::new(ROOT).join("src/guide"), &mut found);
     let declared = read("src/guide.rs");
     for (path, text) in &found {
         let (_, name) = path.split_once("/src/guide/").unwrap();
@@ -85,14 +88,14 @@ fn every_page_of_the_guide_is_declared_and_shows_what_the_macros_are_tested_with
 #[test]
 fn the_pictures_of_the_documentation_are_those_of_docs() {
     let mut found = Vec::new();
-    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs"), &mut found);
+    sources(Path::new(ROOT).join("docs"), &mut found);
     assert!(found.len() > 5);
     for (path, picture) in &found {
         let name = path.rsplit('/').next().unwrap().trim_end_matches(".svg");
         let definition = format!("[{name}]: data:image/svg+xml;base64,{}\n", base64(picture.as_bytes()));
         let file = format!("src/pictures/{name}.md");
         if std::env::var_os("PERSEVERE_BLESS").is_some() {
-            fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file), &definition).unwrap();
+            fs::write(Path::new(ROOT).join(&file), &definition).unwrap();
         }
         assert!(read(&file) == definition, "{file} is not docs/{name}.svg");
     }
@@ -114,7 +117,7 @@ fn base64(bytes: &[u8]) -> String {
 #[test]
 fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
     let mut found = Vec::new();
-    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    sources(Path::new(ROOT).join("src"), &mut found);
     for (path, source) in found.iter().filter(|(path, _)| is_rust(path)) {
         for (word, home) in
             [("Instant::now", "/src/time/"), ("SystemTime::now", "/src/time/"), ("RandomState", "/src/policy/jitter")]
@@ -166,7 +169,7 @@ fn imported(line: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn no_file_imports_upward_or_from_the_crate_root() {
     let mut found = Vec::new();
-    sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    sources(Path::new(ROOT).join("src"), &mut found);
     let floor = |room: &str| FLOORS.iter().position(|name| *name == room);
     let mut imports = 0;
     for (path, source) in found.iter().filter(|(path, _)| is_rust(path)) {

@@ -346,7 +346,6 @@ fn a_wait_outside_of_tokio_panics_as_tokio_does() {
     assert!(block_on(retry_async(PLAIN.total(1).within(secs(9)), || async { refused() })).is_err());
 }
 
-#[cfg(feature = "futures-timer")]
 #[test]
 fn futures_timer_serves_any_executor() {
     use persevere::FuturesTimer;

@@ -127,7 +127,6 @@ fn stripped(text: &str) -> String {
 }
 
 #[test]
-#[cfg(feature = "terminal")]
 fn a_captured_output_is_no_terminal() {
     use std::io::IsTerminal as _;
 

@@ -583,7 +583,6 @@ async fn a_service_that_is_not_clone_stands_in_a_buffer() {
     assert_eq!(script.calls(), 3);
 }
 
-#[cfg(feature = "http")]
 mod http {
     use ::http::{Method, Request, Response};
     use persevere::http::HttpPolicy;

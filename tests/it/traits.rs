@@ -65,7 +65,6 @@ fn every_public_type_goes_anywhere_and_can_be_printed() {
     plain::<Verdict>();
     plain::<VirtualTimer>();
     plain::<VirtualSleep>();
-    #[cfg(feature = "futures-timer")]
     plain::<persevere::FuturesTimer>();
 }
 
@@ -81,7 +80,6 @@ fn a_run_with_guards_goes_anywhere() {
     anywhere(&QUICK.when(|_: &Failed| true).when_ok(|_: &u8| true).on_retry(|_: Event<'_, Failed>| ()));
     let mut report = Report::new();
     crosses(&QUICK.report(&mut report).before_retry(|_: Event| ()));
-    #[cfg(feature = "tracing")]
     anywhere(&QUICK.events());
 }
 
@@ -301,7 +299,7 @@ fn over(run: &impl Future, operation: &impl Future) -> usize {
 fn a_run_adds_little_to_the_size_of_its_operation() {
     static POLICY: Policy = Policy::new();
     // With `tracing` a run has a place for its span.
-    let span = if cfg!(feature = "tracing") { size_of::<usize>() } else { 0 };
+    let span = size_of::<usize>();
     let operation = big();
     let by_reference = over(&retry_async(&POLICY, big), &operation);
     assert!(by_reference <= 40 + span, "{by_reference} bytes");

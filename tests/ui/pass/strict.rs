@@ -58,7 +58,7 @@ impl ::std::fmt::Display for Error<::std::io::Error> {
 #[retry(backoff = 1, before_retry = { ::std::future::ready(()).await; })]
 pub async fn waiting(text: &str) -> Result<impl Sized + use<>, ::std::io::Error> {
     ::std::future::ready(()).await;
-    Ok(text.len())
+    if text.is_empty() { Err(::std::io::ErrorKind::InvalidInput.into()) } else { Ok(text.len()) }
 }
 
 /// In place, with braces round a single expression.
@@ -83,7 +83,7 @@ pub async fn diverging() -> Result<usize, ::std::io::Error> {
 }
 
 fn told(text: &str, _: persevere::Attempt) -> Result<usize, ::std::io::Error> {
-    Ok(text.len())
+    if text.is_empty() { Err(::std::io::ErrorKind::InvalidInput.into()) } else { Ok(text.len()) }
 }
 
 fn main() {

@@ -6,7 +6,7 @@
 //! with status and time of every attempt.
 //!
 //! ```text
-//! cargo run --example session --features reqwest
+//! cargo run -p session
 //! ```
 
 use std::collections::HashMap;
