@@ -36,6 +36,8 @@ mod verdict;
 
 pub use crate::drive::retry::{IntoRetry, Retry};
 pub use crate::drive::runs::{RunsAsync, RunsBlocking};
+#[cfg(feature = "std")]
+pub use crate::drive::shared::{SharedAsyncHook, SharedHook, SharedRetry};
 pub use crate::entry::{retry, retry_async};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use crate::guard::Budgets;

@@ -166,11 +166,20 @@ where
     }
 
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
-        async move {
-            if let Some(lead) = self.begin(note) {
-                lead.await;
-            }
-            attempt.make().await
+        lead(self, note, attempt)
+    }
+}
+
+/// Awaits the hook, then the attempt.
+pub(crate) fn lead<B: BeforeAsync, M: Make>(
+    before: &mut B,
+    note: B::Note,
+    attempt: M,
+) -> impl Future<Output = <M::Future as Future>::Output> {
+    async move {
+        if let Some(hook) = before.begin(note) {
+            hook.await;
         }
+        attempt.make().await
     }
 }

@@ -22,6 +22,8 @@ pub(crate) mod judge;
 pub(crate) mod plan;
 pub(crate) mod retry;
 pub(crate) mod runs;
+#[cfg(feature = "std")]
+pub(crate) mod shared;
 
 use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
 use crate::drive::bound::{Bound, Guard};

@@ -23,6 +23,11 @@ pub struct Spending<D: Deref<Target = Budget>> {
 }
 
 impl<D: Deref<Target = Budget>> Spending<D> {
+    #[cfg(feature = "std")]
+    pub(crate) const fn budget(&self) -> &D {
+        &self.budget
+    }
+
     pub(crate) const fn new(budget: D) -> Self {
         Self { budget, charged: None, spent: None }
     }
@@ -105,6 +110,11 @@ pub struct Breaking<D: Deref<Target = Breaker>> {
 }
 
 impl<D: Deref<Target = Breaker>> Breaking<D> {
+    #[cfg(feature = "std")]
+    pub(crate) const fn breaker(&self) -> &D {
+        &self.breaker
+    }
+
     pub(crate) const fn new(breaker: D) -> Self {
         Self { breaker, ticket: None, refused: false }
     }
@@ -191,6 +201,11 @@ pub struct Throttling<D> {
 }
 
 impl<D> Throttling<D> {
+    #[cfg(feature = "std")]
+    pub(crate) const fn throttle(&self) -> &D {
+        &self.throttle
+    }
+
     pub(crate) const fn new(throttle: D) -> Self {
         Self { throttle, begun: false, refused: false }
     }

@@ -7,7 +7,7 @@ pub(crate) mod beside;
 mod breaker;
 #[cfg(target_has_atomic = "64")]
 mod budget;
-#[cfg(all(target_has_atomic = "64", any(feature = "reqwest", feature = "ureq")))]
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod guards;
 #[cfg(feature = "std")]
 pub(crate) mod nesting;
@@ -26,7 +26,7 @@ pub use self::breaker::{Breaker, BreakerState, Permit};
 pub use self::budget::Budget;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use self::budget::Budgets;
-#[cfg(all(target_has_atomic = "64", any(feature = "reqwest", feature = "ureq")))]
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub(crate) use self::guards::Guards;
 #[cfg(all(not(target_has_atomic = "64"), any(feature = "reqwest", feature = "ureq")))]
 pub(crate) type Guards = ();

@@ -117,6 +117,11 @@ impl<E> Failed<'_, E> {
             Next::Stop(_) => None,
         }
     }
+
+    /// The hook's event, if a retry follows.
+    pub(crate) fn event(&self) -> Option<Event<'_, E>> {
+        self.wait().map(|wait| Event::new(self.attempt, wait, self.verdict, self.error))
+    }
 }
 
 impl Observer for () {
@@ -242,8 +247,8 @@ impl<F> Observer for OnRetry<F> {
 impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
     #[inline]
     fn failed(&mut self, failure: &Failed<'_, E>) {
-        if let Some(wait) = failure.wait() {
-            (self.0)(Event::new(failure.attempt, wait, failure.verdict, failure.error));
+        if let Some(event) = failure.event() {
+            (self.0)(event);
         }
     }
 }

@@ -129,6 +129,11 @@ impl<D> Telling<D> {
     pub(crate) const fn new(describe: D) -> Self {
         Self { describe, started: 0 }
     }
+
+    /// Writes the error's text in another way.
+    pub(crate) fn map<U>(self, describe: impl FnOnce(D) -> U) -> Telling<U> {
+        Telling { describe: describe(self.describe), started: self.started }
+    }
 }
 
 impl<D> fmt::Debug for Telling<D> {

@@ -27,6 +27,7 @@ mod pictures;
 mod policy;
 mod report;
 mod serde;
+mod shared;
 mod soak;
 mod support;
 mod testkit;
