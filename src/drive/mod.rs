@@ -34,7 +34,7 @@ use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
 use crate::policy::{Policy, jitter};
-use crate::run::{self, Listed, Next, State, StopReason};
+use crate::run::{self, Listed, Next, Progress, State, StopReason};
 use crate::telemetry::Events;
 use crate::time::{BlockingTimer, Timer, nanos};
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
@@ -285,7 +285,7 @@ fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict)
         return unusual(policy, memory, now, verdict, &Asked::NOTHING);
     }
     let going = memory.0.get_or_insert(Going::FRESH);
-    match run::decide::<true>(policy, &mut going.state, verdict, now, |_| jitter::next(), Listed::No) {
+    match run::decide::<true>(policy, &mut going.state, verdict, Progress::None, now, |_| jitter::next(), Listed::No) {
         Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now),
     }
@@ -318,7 +318,15 @@ impl Asked {
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
     let Asked { seed, listed, least } = *asked;
-    run::decide::<false>(policy, state, verdict, now.saturating_add(least), |n| jitter::drawn(seed, n), listed)
+    run::decide::<false>(
+        policy,
+        state,
+        verdict,
+        Progress::of(verdict),
+        now.saturating_add(least),
+        |n| jitter::drawn(seed, n),
+        listed,
+    )
 }
 
 #[cold]

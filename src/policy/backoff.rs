@@ -34,7 +34,7 @@ pub struct Backoff {
     failures: u64,
     /// The last wait before jitter, where the next one is twice that; 0 where it has to be computed.
     grown: u64,
-    previous: Coarse,
+    previous: Pace,
 }
 
 impl Backoff {
@@ -71,7 +71,7 @@ impl Backoff {
     }
 
     const fn from_rule(rule: Rule) -> Self {
-        Self { rule, seed: None, failures: 0, grown: 0, previous: Coarse(0) }
+        Self { rule, seed: None, failures: 0, grown: 0, previous: Pace::FRESH }
     }
 
     /// Sets what an exponential backoff multiplies each wait by; 2 unless set.
@@ -305,11 +305,12 @@ impl Rule {
     #[inline(always)]
     pub(crate) fn wait<const USUAL: bool>(
         &self,
-        n: u32,
+        attempt: u32,
         throttled: bool,
-        previous: &mut Coarse,
+        pace: &mut Pace,
         random: impl FnOnce() -> u64,
     ) -> u64 {
+        let n = pace.step(self, attempt);
         if n <= 1 {
             if throttled {
                 let base = self.base.min(self.max);
@@ -329,9 +330,9 @@ impl Rule {
             Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random()),
             Kind::Decorrelated => {
                 let low = self.base.min(self.max);
-                let high = previous.nanos().max(low).saturating_mul(3).min(self.max);
+                let high = pace.0.nanos().max(low).saturating_mul(3).min(self.max);
                 let wait = low + jitter::within(high - low, random());
-                *previous = Coarse::new(wait);
+                pace.0 = Coarse::new(wait);
                 wait
             }
             _ if grown == 0 => 0,
@@ -361,6 +362,38 @@ fn fibonacci(n: u32) -> u64 {
         (now, next) = (next, now.saturating_add(next));
     }
     now
+}
+
+/// How far the waits have grown, beyond what the count of failures says: the limits may have begun anew since.
+///
+/// With decorrelated jitter it is the wait before, from which the next one grows; with any other the steps that count no
+/// more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace(pub(crate) Coarse);
+
+impl Pace {
+    pub(crate) const FRESH: Self = Self(Coarse(0));
+
+    /// The pace of a new streak after so many steps.
+    pub(crate) const fn after(self, rule: &Rule, steps: u32) -> Self {
+        let Coarse(before) = self.0;
+        let steps = if steps > u16::MAX as u32 { u16::MAX } else { steps as u16 };
+        match rule.kind {
+            // One nanosecond, so that the first wait is not taken for the first of all.
+            Kind::Decorrelated if before == 0 && steps > 0 => Self(Coarse(1)),
+            Kind::Decorrelated => self,
+            _ => Self(Coarse(before.saturating_add(steps))),
+        }
+    }
+
+    /// Which wait of the backoff follows this attempt.
+    #[inline(always)]
+    fn step(self, rule: &Rule, attempt: u32) -> u32 {
+        match rule.kind {
+            Kind::Decorrelated => attempt.saturating_add((self.0.0 != 0) as u32),
+            _ => attempt.saturating_add(self.0.0 as u32),
+        }
+    }
 }
 
 /// A wait kept in two bytes, ten significant bits rounded down: all that decorrelated jitter has to remember.

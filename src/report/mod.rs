@@ -305,9 +305,8 @@ impl<D> Observer for Reporting<'_, D> {
         Some(self.report.started)
     }
 
-    fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
+    fn ended(&mut self, reason: StopReason, _: u32, now: u64) {
         self.report.ended = now.max(self.report.started);
-        self.report.attempts = attempts;
         self.report.stop = Some(reason);
     }
 }
@@ -324,7 +323,8 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         }
         message.finish();
         self.report.keep(Failure {
-            attempt: failure.attempt,
+            // The run may count from its last progress. The report counts all.
+            attempt: self.report.attempts,
             fault: failure.verdict.fault,
             status: failure.verdict.status(),
             began: self.begun.saturating_sub(self.report.started),

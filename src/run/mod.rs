@@ -4,7 +4,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::policy::backoff::Coarse;
+use crate::policy::backoff::{Pace, Rule};
 use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, UNSET_LIMITS, jitter, slot};
 use crate::time::nanos::{self, Seconds};
 use crate::verdict::{Fault, Reached, Verdict};
@@ -24,10 +24,28 @@ use crate::verdict::{Fault, Reached, Verdict};
 /// assert_eq!(run.attempt(), 2);
 /// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(2), 0), Next::Stop(StopReason::Exhausted));
 /// ```
+///
+/// After [progress](Verdict::progressed) the limits begin anew, and [`attempt`](Run::attempt) counts from there. For work
+/// that lasts, [`reset_after`](Run::reset_after) and [`failing_for`](Run::failing_for) look at the time.
+///
+/// ```
+/// use persevere::{Jitter, Next, Policy, Run, Verdict};
+/// use std::time::Duration;
+///
+/// const S: fn(u64) -> Duration = Duration::from_secs;
+/// // A connection that breaks twice at once, then lives for an hour.
+/// let policy = Policy::new().forever().backoff(S(1)).immediate_first(false).jitter(Jitter::None);
+/// let mut run = Run::new(policy, S(0)).reset_after(S(60));
+/// assert_eq!(run.failed(Verdict::transient(), S(0), 0), Next::Wait(S(1)));
+/// assert_eq!(run.failed(Verdict::transient(), S(1), 0), Next::Wait(S(2)));
+/// assert_eq!(run.failed(Verdict::transient(), S(3603), 0), Next::Wait(S(1)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
     policy: Policy,
     state: State,
+    rules: StreakRules,
+    streak: Streak,
 }
 
 impl Run {
@@ -35,19 +53,61 @@ impl Run {
     ///
     /// The time is that since any fixed moment, on a clock that never goes back.
     pub const fn new(policy: Policy, now: Duration) -> Self {
-        Self { policy, state: State::new().started(policy.within, nanos::from(now)) }
+        let now = nanos::from(now);
+        Self {
+            policy,
+            state: State::new().started(policy.within, now),
+            rules: StreakRules::NONE,
+            streak: Streak::started(now),
+        }
+    }
+
+    /// Takes every attempt that ran at least this long for progress: it was healthy before it failed.
+    ///
+    /// The next failure is then the first of a new streak, for the limits and for the waits. The waits also begin anew
+    /// after an attempt that [progressed](Verdict::progressed) and ran at least as long as the wait before it and as the
+    /// backoff's base.
+    #[must_use]
+    pub const fn reset_after(mut self, healthy: Duration) -> Self {
+        self.rules.reset_after = nanos::from(healthy);
+        self
+    }
+
+    /// Stops once failures have lasted this long without progress, counted from the first failure of the streak.
+    ///
+    /// A wait that would reach that moment is not begun; the reason is [`StopReason::FailingTooLong`].
+    ///
+    /// ```
+    /// use persevere::{Jitter, Next, Policy, Run, StopReason, Verdict};
+    /// use std::time::Duration;
+    ///
+    /// const S: fn(u64) -> Duration = Duration::from_secs;
+    /// let policy = Policy::new().forever().backoff(S(10)).factor(1.0).immediate_first(false).jitter(Jitter::None);
+    /// let mut run = Run::new(policy, S(0)).failing_for(S(15));
+    /// assert_eq!(run.failed(Verdict::transient(), S(3600), 0), Next::Wait(S(10)));
+    /// assert_eq!(run.failed(Verdict::transient(), S(3610), 0), Next::Stop(StopReason::FailingTooLong));
+    /// ```
+    #[must_use]
+    pub const fn failing_for(mut self, limit: Duration) -> Self {
+        self.rules.failing_for = nanos::from(limit);
+        self
     }
 
     /// Decides what follows a failure at `now`.
     ///
     /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
     pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
-        let Self { policy, state } = self;
-        let decided = decide::<false>(policy, state, &verdict, nanos::from(now), |_| random, Listed::No);
+        let Self { policy, state, rules, streak } = self;
+        let now = nanos::from(now);
+        let progress = streak.judge(rules, policy, &verdict, now);
+        let decided = decide::<false>(policy, state, &verdict, progress, now, |_| random, Listed::No);
+        let decided = decided.and_then(|wait| streak.waits(rules, wait, now));
         decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)))
     }
 
-    /// Tells the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
+    /// Returns the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
+    ///
+    /// After progress it counts anew: the attempt after the first failure of a streak is attempt 2.
     pub const fn attempt(&self) -> u32 {
         self.state.attempt()
     }
@@ -91,6 +151,8 @@ pub enum StopReason {
     },
     /// The next wait would have ended past the deadline, or the deadline had passed when the attempt ended.
     DeadlineExceeded,
+    /// Failures have lasted as long as [`failing_for`](Run::failing_for) allows, without progress.
+    FailingTooLong,
     /// The [`Budget`](crate::Budget) has no token for a retry.
     BudgetExhausted,
     /// The [`Breaker`](crate::Breaker) is open, or waits for its probe.
@@ -112,6 +174,7 @@ impl fmt::Display for StopReason {
             Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
             Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::FailingTooLong => f.write_str("failing for too long"),
             Self::BudgetExhausted => f.write_str("budget exhausted"),
             Self::BreakerOpen => f.write_str("breaker open"),
             Self::Throttled => f.write_str("held back by the throttle"),
@@ -129,13 +192,13 @@ pub struct State {
     /// Never zero, so that a state that is not there yet takes no room.
     attempt: NonZeroU32,
     failures: [u16; LIMITS],
-    previous: Coarse,
+    pace: Pace,
 }
 
 impl State {
     #[inline]
     pub(crate) const fn new() -> Self {
-        Self { end: u64::MAX, attempt: NonZeroU32::MIN, failures: [0; LIMITS], previous: Coarse(0) }
+        Self { end: u64::MAX, attempt: NonZeroU32::MIN, failures: [0; LIMITS], pace: Pace::FRESH }
     }
 
     #[inline]
@@ -147,6 +210,17 @@ impl State {
     #[inline]
     pub(crate) const fn attempt(&self) -> u32 {
         self.attempt.get()
+    }
+
+    /// The failure that is judged is the first of a new streak.
+    #[cold]
+    const fn begin_streak(&mut self, rule: &Rule, progress: Progress) {
+        self.pace = match progress {
+            Progress::LimitsAndPace => Pace::FRESH,
+            _ => self.pace.after(rule, self.attempt.get() - 1),
+        };
+        self.attempt = NonZeroU32::MIN;
+        self.failures = [0; LIMITS];
     }
 
     /// When the run started, if a deadline keeps that.
@@ -161,6 +235,84 @@ impl State {
     /// As `left`, in nanoseconds, without end where there is no deadline.
     pub(crate) const fn left_nanos(&self, now: u64) -> u64 {
         if self.end == u64::MAX { u64::MAX } else { self.end.saturating_sub(now) }
+    }
+}
+
+/// Whether the attempt that failed got further before it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    None,
+    /// The limits begin anew, and the waits go on growing.
+    Limits,
+    /// The limits and the waits begin anew.
+    LimitsAndPace,
+}
+
+impl Progress {
+    /// What a verdict says to a run that does not look at the time.
+    #[inline]
+    pub(crate) const fn of(verdict: &Verdict) -> Self {
+        if verdict.progressed { Self::Limits } else { Self::None }
+    }
+}
+
+/// What a run does about failures that come after progress, in nanoseconds; `u64::MAX` for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreakRules {
+    pub(crate) reset_after: u64,
+    pub(crate) failing_for: u64,
+}
+
+impl StreakRules {
+    pub(crate) const NONE: Self = Self { reset_after: u64::MAX, failing_for: u64::MAX };
+}
+
+/// What such a run remembers beside its state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streak {
+    /// When the running attempt began: after the wait before it.
+    began: u64,
+    /// That wait.
+    wait: u64,
+    /// When the first failure of the streak came; `u64::MAX` before it.
+    since: u64,
+}
+
+impl Streak {
+    pub(crate) const fn started(now: u64) -> Self {
+        Self { began: now, wait: 0, since: u64::MAX }
+    }
+
+    /// Judges a failure: does a new streak begin with it? The pace begins anew only after an attempt that lived long
+    /// enough, or else a server that delivers one item and closes would be asked a thousand times a second.
+    pub(crate) const fn judge(
+        &mut self,
+        rules: &StreakRules,
+        policy: &Policy,
+        verdict: &Verdict,
+        now: u64,
+    ) -> Progress {
+        let lived = now.saturating_sub(self.began);
+        let earned = lived >= self.wait && lived >= policy.rule.base;
+        let progress = if lived >= rules.reset_after || verdict.progressed && earned {
+            Progress::LimitsAndPace
+        } else {
+            Progress::of(verdict)
+        };
+        if !matches!(progress, Progress::None) || self.since == u64::MAX {
+            self.since = now;
+        }
+        progress
+    }
+
+    /// Notes the wait that was decided at `now`, unless failures have then lasted too long.
+    pub(crate) const fn waits(&mut self, rules: &StreakRules, wait: u64, now: u64) -> Result<u64, StopReason> {
+        self.began = now.saturating_add(wait);
+        self.wait = wait;
+        if rules.failing_for != u64::MAX && self.began.saturating_sub(self.since) >= rules.failing_for {
+            return Err(StopReason::FailingTooLong);
+        }
+        Ok(wait)
     }
 }
 
@@ -179,7 +331,7 @@ pub enum Listed {
 #[inline(always)]
 pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
     // One after the other: as one expression it is computed whole.
-    if !policy.rule.is_usual() {
+    if verdict.progressed || !policy.rule.is_usual() {
         return false;
     }
     if verdict.asks_for_wait() {
@@ -196,10 +348,14 @@ pub(crate) fn decide<const USUAL: bool>(
     policy: &Policy,
     state: &mut State,
     verdict: &Verdict,
+    progress: Progress,
     now: u64,
     random: impl Fn(u32) -> u64,
     listed: Listed,
 ) -> Result<u64, StopReason> {
+    if !USUAL && progress != Progress::None {
+        state.begin_streak(&policy.rule, progress);
+    }
     let attempt = state.attempt();
     if !verdict.transient {
         return Err(StopReason::Permanent);
@@ -226,7 +382,7 @@ pub(crate) fn decide<const USUAL: bool>(
         Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
         _ => {
             let throttled = verdict.fault == Fault::Throttle;
-            policy.rule.wait::<USUAL>(attempt, throttled, &mut state.previous, || random(attempt))
+            policy.rule.wait::<USUAL>(attempt, throttled, &mut state.pace, || random(attempt))
         }
     };
     if !USUAL && verdict.asks_for_wait() {

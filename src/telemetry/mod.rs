@@ -79,7 +79,7 @@ impl Events {
 
 /// The stop reasons as a field or label has them: one word each.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-pub(crate) const WORDS: [&str; 12] = [
+pub(crate) const WORDS: [&str; 13] = [
     "succeeded",
     "permanent",
     "not_idempotent",
@@ -92,6 +92,7 @@ pub(crate) const WORDS: [&str; 12] = [
     "breaker_open",
     "throttled",
     "nested",
+    "failing_too_long",
 ];
 
 /// The place of this reason's word among [`WORDS`].
@@ -110,5 +111,6 @@ pub(crate) const fn word_index(reason: StopReason) -> usize {
         StopReason::BreakerOpen => 9,
         StopReason::Throttled => 10,
         StopReason::Nested => 11,
+        StopReason::FailingTooLong => 12,
     }
 }

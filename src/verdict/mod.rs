@@ -118,6 +118,8 @@ pub struct Verdict {
     pub(crate) reached: Reached,
     /// Whether the operation still has what an attempt needs; a request's body may be gone.
     pub(crate) repeatable: bool,
+    /// Whether the operation got further than before, and then failed.
+    pub(crate) progressed: bool,
     /// 0 for none, which is no status.
     status: u16,
 }
@@ -126,7 +128,15 @@ impl Verdict {
     /// May go away by trying again. The fault is [`Fault::Other`], and the operation may have taken effect.
     #[inline]
     pub const fn transient() -> Self {
-        Self { hint: 0, transient: true, fault: Fault::Other, reached: Reached::Maybe, repeatable: true, status: 0 }
+        Self {
+            hint: 0,
+            transient: true,
+            fault: Fault::Other,
+            reached: Reached::Maybe,
+            repeatable: true,
+            progressed: false,
+            status: 0,
+        }
     }
 
     /// Will not go away: no other attempt is made.
@@ -161,6 +171,40 @@ impl Verdict {
     pub const fn answered(mut self, status: u16) -> Self {
         self.status = if status < 100 || status > 999 { 0 } else { status };
         self
+    }
+
+    /// Says that the operation got further before it failed: a download that came to a new position, a subscription that
+    /// delivered, a batch that was done in part.
+    ///
+    /// The failure is then the first of a new streak. The limits ([`total`](crate::Policy::total) and those of single
+    /// faults) begin anew. The waits do not: they go on growing, so that a server that delivers one item and fails is not
+    /// asked again without a pause. They begin anew after an attempt that was long enough, which a run knows that has
+    /// [`reset_after`](crate::Run::reset_after).
+    ///
+    /// ```
+    /// use persevere::{Policy, Verdict};
+    ///
+    /// // A batch of ten that does two at a time, and fails after each.
+    /// let mut done = 0;
+    /// let outcome = Policy::new().total(1).backoff(std::time::Duration::ZERO).when(|further: &bool| {
+    ///     if *further { Verdict::transient().progressed() } else { Verdict::permanent() }
+    /// });
+    /// let outcome = outcome.run(|| {
+    ///     done += 2;
+    ///     if done < 10 { Err(true) } else { Ok(done) }
+    /// });
+    /// assert_eq!(outcome, Ok(10));
+    /// ```
+    #[inline]
+    pub const fn progressed(mut self) -> Self {
+        self.progressed = true;
+        self
+    }
+
+    /// Returns whether the operation got further before it failed.
+    #[inline]
+    pub const fn has_progressed(&self) -> bool {
+        self.progressed
     }
 
     /// Tells whether another attempt may help.
@@ -212,6 +256,7 @@ impl core::fmt::Debug for Verdict {
             .field("fault", &self.fault)
             .field("reached", &self.reached)
             .field("repeatable", &self.repeatable)
+            .field("progressed", &self.progressed)
             .field("hint", &self.hint())
             .field("status", &self.status())
             .finish()

@@ -29,6 +29,7 @@ mod report;
 mod serde;
 mod shared;
 mod soak;
+mod streaks;
 mod support;
 mod testkit;
 mod tidy;
