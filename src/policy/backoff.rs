@@ -390,8 +390,8 @@ impl Pace {
     #[inline(always)]
     fn step(self, rule: &Rule, attempt: u32) -> u32 {
         match rule.kind {
-            Kind::Decorrelated => attempt.saturating_add((self.0.0 != 0) as u32),
-            _ => attempt.saturating_add(self.0.0 as u32),
+            Kind::Decorrelated => attempt.saturating_add(u32::from(self.0.0 != 0)),
+            _ => attempt.saturating_add(u32::from(self.0.0)),
         }
     }
 }

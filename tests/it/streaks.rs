@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
-use persevere::{Backoff, Fault, Jitter, Next, Policy, Report, Run, StopReason, Verdict};
+use persevere::{Backoff, Failure, Fault, Jitter, Next, Policy, Report, Run, StopReason, Verdict};
 
 use crate::support::{Door, Failed, millis, secs, through};
 
@@ -30,7 +30,7 @@ fn progress_begins_the_count_anew_through_every_entry_point() {
         assert_eq!(report.attempts(), 7, "{door:?}");
         assert_eq!(failures.len(), 0, "{door:?}");
         // A report numbers the attempts of the whole run.
-        assert!(report.failures().map(|failure| failure.attempt()).eq([1, 2, 3, 4, 5, 6, 7]), "{door:?}");
+        assert!(report.failures().map(Failure::attempt).eq([1, 2, 3, 4, 5, 6, 7]), "{door:?}");
     }
 }
 
