@@ -34,6 +34,8 @@ mod time;
 pub mod tower;
 mod verdict;
 
+#[cfg(feature = "std")]
+pub use crate::classify::AnyOf;
 pub use crate::drive::retry::{IntoRetry, Retry};
 pub use crate::drive::runs::{RunsAsync, RunsBlocking};
 #[cfg(feature = "std")]

@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) value: TokenStream,
     /// Whether the value is a closure that is to be typed from the return type.
     pub(crate) typed: bool,
+    /// The types of `.name::<(..)>()`; mostly none.
+    pub(crate) types: Vec<TokenStream>,
 }
 
 /// The hook in place: its argument, if it takes one, and what it does.
@@ -62,8 +64,12 @@ enum Kind {
     Policy,
     Attempt,
     Clone,
+    Types,
     Crate,
 }
+
+/// How many types `any_of` takes.
+const MOST_TYPES: usize = 8;
 
 const JITTERS: &[(&str, &str)] =
     &[("none", "None"), ("full", "Full"), ("equal", "Equal"), ("decorrelated", "Decorrelated")];
@@ -91,6 +97,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("other", Kind::Count),
     ("policy", Kind::Policy),
     ("when", Kind::Typed),
+    ("any_of", Kind::Types),
     ("when_ok", Kind::Typed),
     ("on_retry", Kind::Typed),
     ("before_retry", Kind::Before),
@@ -215,13 +222,21 @@ impl Args {
                  own; `attempt = name` lets the body ask `name.left()`",
             ));
         }
+        let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed, types: Vec::new() };
         let value = match (kind, value) {
             (Kind::Clone, Written::List(list)) => return self.clone_arguments(list, item),
+            (Kind::Types, Written::List(list)) => {
+                let types: Vec<_> = Tokens::new(list.clone()).by_commas().into_iter().map(Tokens::rest).collect();
+                if types.is_empty() || types.len() > MOST_TYPES || types.iter().any(TokenStream::is_empty) {
+                    return Err(kind.refuse(key, key));
+                }
+                self.prepared.push(Call { types, ..call(TokenStream::new()) });
+                return Ok(());
+            }
             (Kind::Flag | Kind::Switch, Written::Word) => &quote!(true),
-            (_, Written::Value(value)) if kind != Kind::Clone => value,
+            (_, Written::Value(value)) if kind != Kind::Clone && kind != Kind::Types => value,
             _ => return Err(kind.refuse(key, key)),
         };
-        let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed };
         match kind {
             Kind::Flag | Kind::Switch => match Value::read(value) {
                 Value::Bool(true) if kind == Kind::Switch => self.prepared.push(call(TokenStream::new())),
@@ -253,7 +268,7 @@ impl Args {
             Kind::Crate if matches!(Value::read(value), Value::Number { .. } | Value::Bool(_) | Value::Wrong) => {
                 return Err(kind.refuse(key, value));
             }
-            Kind::Clone | Kind::Crate => {}
+            Kind::Clone | Kind::Types | Kind::Crate => {}
         }
         Ok(())
     }
@@ -405,6 +420,7 @@ impl Kind {
             Self::Plain => "an expression",
             Self::Attempt => "a name, as in `attempt = attempt`, which the body then knows",
             Self::Clone => "the arguments that each attempt gets a clone of, as in `clone(name)`",
+            Self::Types => "one to eight types of yours, as in `any_of(Busy, StoreError)`",
             Self::Crate => "the path of the crate, as in `crate = other_name`",
         };
         Error::new_spanned(at, format!("`{key}` takes {takes}"))

@@ -137,8 +137,14 @@ fn made(args: &Args, private: &TokenStream) -> TokenStream {
 
 impl ToTokens for Call {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { method, value, typed } = self;
-        tokens.extend(if *typed { quoted!(.#method(of.#method(#value))) } else { quoted!(.#method(#value)) });
+        let Self { method, value, typed, types } = self;
+        tokens.extend(if *typed {
+            quoted!(.#method(of.#method(#value)))
+        } else if types.is_empty() {
+            quoted!(.#method(#value))
+        } else {
+            quoted!(.#method::<(#(#types,)*)>(#value))
+        });
     }
 }
 

@@ -1,9 +1,31 @@
+use std::boxed::Box;
+use std::error::Error;
+
+use super::any_of::Erased;
 use super::boxed;
 use crate::verdict::{Retryable, Verdict};
 
 /// Walks the chain to the first error whose type this crate knows, as boxed errors do.
 impl Retryable for anyhow::Error {
     fn verdict(&self) -> Verdict {
-        boxed::walk(self.as_ref())
+        let verdict = boxed::walk(self.as_ref());
+        match self.boxed() {
+            Some(boxed) if verdict.unclassified => boxed::walk(boxed),
+            _ => verdict,
+        }
+    }
+}
+
+impl Erased for anyhow::Error {
+    fn outermost(&self) -> &(dyn Error + 'static) {
+        self.as_ref()
+    }
+
+    fn boxed(&self) -> Option<&(dyn Error + 'static)> {
+        self.downcast_ref::<Box<dyn Error + Send + Sync>>().map(|error| &**error as &(dyn Error + 'static))
+    }
+
+    fn find<T: Error + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.downcast_ref()
     }
 }

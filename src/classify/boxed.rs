@@ -17,12 +17,12 @@ impl<T: Retryable + ?Sized> Retryable for Arc<T> {
     }
 }
 
-/// The first error of a chain whose type the crate knows decides; a chain without one is permanent.
+/// The first error of a chain whose type the crate knows decides. A chain without one is unclassified.
 ///
-/// Rust can't ask an erased error whether it is `Retryable`, so your own types are not found here: decide about them
-/// with [`when`](crate::Retry::when).
+/// Rust can't ask an erased error whether it is `Retryable`, so your own types are not found here: look for them with
+/// [`any_of`](crate::Retry::any_of).
 pub(super) fn walk(error: &(dyn Error + 'static)) -> Verdict {
-    chain(error).find_map(known).unwrap_or(Verdict::permanent())
+    chain(error).find_map(known).unwrap_or(Verdict::unclassified())
 }
 
 /// The causes of an error, outermost first, with what stands inside an `io::Error`, which `source()` skips.
@@ -31,7 +31,11 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
     const LONGEST: usize = 64;
     let below = |error: &'a (dyn Error + 'static)| match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
         Some(Some(inner)) => Some(inner as &(dyn Error + 'static)),
-        _ => error.source(),
+        // A shared error has the sources of the error inside, and so hides the error itself.
+        _ => match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(inner) => Some(&**inner as &(dyn Error + 'static)),
+            None => error.source(),
+        },
     };
     core::iter::successors(Some(error), move |&error| below(error)).take(LONGEST)
 }
@@ -72,9 +76,11 @@ fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
 
 macro_rules! erased {
     ($($error:ty),*) => {$(
-        /// Walks the `source()` chain to the first error whose type this crate knows: `std::io::Error`,
-        /// [`TimedOut`], [`Rejected`](crate::Rejected), and those behind features. A chain without one is permanent; decide about your own types
-        /// with [`when`](crate::Retry::when).
+        /// Walks the `source()` chain to the first error whose type this crate knows: `std::io::Error`, [`TimedOut`],
+        /// [`Rejected`](crate::Rejected), and those behind features.
+        ///
+        /// A chain without one is [unclassified](Verdict::unclassified). Look for your own types with
+        /// [`any_of`](crate::Retry::any_of), or decide with [`when`](crate::Retry::when).
         impl Retryable for $error {
             fn verdict(&self) -> Verdict {
                 walk(self)

@@ -1,5 +1,7 @@
 //! What the error types of others mean. Nothing imports this folder: it only implements `Retryable`.
 
+#[cfg(feature = "std")]
+mod any_of;
 #[cfg(feature = "anyhow")]
 mod anyhow;
 #[cfg(feature = "std")]
@@ -18,3 +20,6 @@ mod tokio;
 mod tower;
 #[cfg(feature = "ureq")]
 mod ureq;
+
+#[cfg(feature = "std")]
+pub use self::any_of::AnyOf;

@@ -102,6 +102,12 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, classify: When(when))
     }
 
+    /// Classifies errors in another way.
+    #[cfg(feature = "std")]
+    pub(crate) fn classified<D>(self, classify: D) -> Retry<P, D, K, O, B, T> {
+        replace!(self, classify: classify)
+    }
+
     /// Retries on a value, too: the closure says of an `Ok` value whether it is one to try again for.
     ///
     /// It answers with a `bool`, `true` for "again", or with a whole [`Verdict`]. If retries run out, the last value

@@ -141,14 +141,21 @@ type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct SharedClassify<E>(Classifier<E>);
 
 enum Classifier<E> {
-    ByTrait(fn(&E) -> Verdict),
+    Plain(fn(&E) -> Verdict),
     When(PerRun<AnyWhen<E>>),
+}
+
+impl<E> SharedClassify<E> {
+    /// One that keeps nothing.
+    pub(crate) const fn of(classify: fn(&E) -> Verdict) -> Self {
+        Self(Classifier::Plain(classify))
+    }
 }
 
 impl<E> Clone for SharedClassify<E> {
     fn clone(&self) -> Self {
         Self(match &self.0 {
-            Classifier::ByTrait(classify) => Classifier::ByTrait(*classify),
+            Classifier::Plain(classify) => Classifier::Plain(*classify),
             Classifier::When(classify) => Classifier::When(classify.clone()),
         })
     }
@@ -163,7 +170,7 @@ impl<E> fmt::Debug for SharedClassify<E> {
 impl<E> Classify<E> for SharedClassify<E> {
     fn verdict(&mut self, error: &E) -> Verdict {
         match &mut self.0 {
-            Classifier::ByTrait(classify) => classify(error),
+            Classifier::Plain(classify) => classify(error),
             Classifier::When(classify) => classify.get()(error),
         }
     }
@@ -177,7 +184,7 @@ pub trait ShareClassify<E> {
 
 impl<E: Retryable> ShareClassify<E> for ByTrait {
     fn share(self) -> SharedClassify<E> {
-        SharedClassify(Classifier::ByTrait(E::verdict))
+        SharedClassify::of(E::verdict)
     }
 }
 

@@ -136,6 +136,8 @@ pub enum StopReason {
     Succeeded,
     /// The failure was classified as permanent.
     Permanent,
+    /// No rule knows the error: see [`Verdict::unclassified`].
+    Unclassified,
     /// The operation may have taken effect and the policy is not [`idempotent`](Policy::idempotent).
     NotIdempotent,
     /// The request's body was sent, at least in part, and can't be sent again.
@@ -168,6 +170,7 @@ impl fmt::Display for StopReason {
         match self {
             Self::Succeeded => f.write_str("succeeded"),
             Self::Permanent => f.write_str("permanent failure"),
+            Self::Unclassified => f.write_str("no rule knows the error"),
             Self::NotIdempotent => f.write_str("may have taken effect and is not idempotent"),
             Self::BodyNotReplayable => f.write_str("body can't be sent again"),
             Self::Exhausted => f.write_str("retries exhausted"),
@@ -358,7 +361,7 @@ pub(crate) fn decide<const USUAL: bool>(
     }
     let attempt = state.attempt();
     if !verdict.transient {
-        return Err(StopReason::Permanent);
+        return Err(if verdict.unclassified { StopReason::Unclassified } else { StopReason::Permanent });
     }
     if !policy.idempotent && verdict.reached != Reached::No {
         return Err(StopReason::NotIdempotent);

@@ -79,7 +79,7 @@ impl Events {
 
 /// The stop reasons as a field or label has them: one word each.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-pub(crate) const WORDS: [&str; 13] = [
+pub(crate) const WORDS: [&str; 14] = [
     "succeeded",
     "permanent",
     "not_idempotent",
@@ -93,6 +93,7 @@ pub(crate) const WORDS: [&str; 13] = [
     "throttled",
     "nested",
     "failing_too_long",
+    "unclassified",
 ];
 
 /// The place of this reason's word among [`WORDS`].
@@ -112,5 +113,6 @@ pub(crate) const fn word_index(reason: StopReason) -> usize {
         StopReason::Throttled => 10,
         StopReason::Nested => 11,
         StopReason::FailingTooLong => 12,
+        StopReason::Unclassified => 13,
     }
 }

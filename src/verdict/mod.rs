@@ -120,6 +120,8 @@ pub struct Verdict {
     pub(crate) repeatable: bool,
     /// Whether the operation got further than before, and then failed.
     pub(crate) progressed: bool,
+    /// Whether it is permanent only because no rule knows the error.
+    pub(crate) unclassified: bool,
     /// 0 for none, which is no status.
     status: u16,
 }
@@ -135,6 +137,7 @@ impl Verdict {
             reached: Reached::Maybe,
             repeatable: true,
             progressed: false,
+            unclassified: false,
             status: 0,
         }
     }
@@ -143,6 +146,30 @@ impl Verdict {
     #[inline]
     pub const fn permanent() -> Self {
         Self { transient: false, ..Self::transient() }
+    }
+
+    /// Creates the verdict on an error that no rule knows. It is not retried, and the run ends with
+    /// [`StopReason::Unclassified`](crate::StopReason::Unclassified).
+    ///
+    /// A `Box<dyn Error>` or an `anyhow::Error` gets it if no error in its chain has a type that the crate knows. Say which
+    /// of your own types to look for with [`any_of`](crate::Retry::any_of), or decide with [`when`](crate::Retry::when).
+    ///
+    /// ```
+    /// use persevere::{Retryable, Verdict};
+    ///
+    /// let error: Box<dyn std::error::Error> = "no rule knows this".into();
+    /// assert_eq!(error.verdict(), Verdict::unclassified());
+    /// assert!(!error.verdict().is_transient());
+    /// ```
+    #[inline]
+    pub const fn unclassified() -> Self {
+        Self { unclassified: true, ..Self::permanent() }
+    }
+
+    /// Returns whether no rule knows the error.
+    #[inline]
+    pub const fn is_unclassified(&self) -> bool {
+        self.unclassified
     }
 
     /// Names the fault.
@@ -257,6 +284,7 @@ impl core::fmt::Debug for Verdict {
             .field("reached", &self.reached)
             .field("repeatable", &self.repeatable)
             .field("progressed", &self.progressed)
+            .field("unclassified", &self.unclassified)
             .field("hint", &self.hint())
             .field("status", &self.status())
             .finish()

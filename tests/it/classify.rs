@@ -12,6 +12,7 @@ use crate::support::secs;
 
 const TRANSIENT: Verdict = Verdict::transient();
 const PERMANENT: Verdict = Verdict::permanent();
+const UNKNOWN: Verdict = Verdict::unclassified();
 const REFUSED: Verdict = TRANSIENT.fault(Fault::Connect).reached(Reached::No);
 const DOWN: Verdict = TRANSIENT.fault(Fault::Connect);
 const BROKEN: Verdict = TRANSIENT.fault(Fault::Read);
@@ -63,7 +64,8 @@ const KINDS: [(ErrorKind, Verdict); 38] = [
 fn every_io_error_kind_is_decided() {
     for (kind, verdict) in KINDS {
         assert_eq!(io::Error::from(kind).verdict(), verdict, "{kind:?}");
-        assert_eq!(io::Error::new(kind, "with a text").verdict(), verdict, "{kind:?}");
+        let told = if kind == ErrorKind::Other { UNKNOWN } else { verdict };
+        assert_eq!(io::Error::new(kind, "with a text").verdict(), told, "{kind:?}");
     }
 }
 
@@ -127,8 +129,8 @@ fn an_io_error_of_kind_other_is_what_the_error_in_it_is() {
     assert_eq!(io::Error::other(io::Error::other(reset())).verdict(), BROKEN);
     assert_eq!(io::Error::other(Around(Some(reset()))).verdict(), BROKEN);
     assert_eq!(io::Error::other(TimedOut::new(secs(5))).verdict(), LATE);
-    assert_eq!(io::Error::other(unknown()).verdict(), PERMANENT);
-    assert_eq!(io::Error::other("only a text").verdict(), PERMANENT);
+    assert_eq!(io::Error::other(unknown()).verdict(), UNKNOWN);
+    assert_eq!(io::Error::other("only a text").verdict(), UNKNOWN);
     assert_eq!(io::Error::new(ErrorKind::NotFound, reset()).verdict(), PERMANENT, "its own kind is first");
 }
 
@@ -174,7 +176,7 @@ fn the_first_known_error_of_a_chain_decides() {
         (Box::new(Around(Some(Around(Some(Around(Some(reset()))))))), BROKEN),
         (Box::new(Around(Some(io::Error::new(ErrorKind::NotFound, reset())))), PERMANENT),
         (Box::new(Around(Some(TimedOut::new(secs(1))))), LATE),
-        (Box::new(unknown()), PERMANENT),
+        (Box::new(unknown()), UNKNOWN),
     ];
     for (error, verdict) in chains {
         assert_eq!(error.verdict(), verdict, "{error:?}");
@@ -222,8 +224,8 @@ impl Error for Cycle {
 #[test]
 fn a_chain_that_leads_back_to_itself_does_not_hang() {
     let boxed: Boxed = Box::new(Cycle);
-    assert_eq!(boxed.verdict(), PERMANENT);
-    assert_eq!(io::Error::other(Cycle).verdict(), PERMANENT);
+    assert_eq!(boxed.verdict(), UNKNOWN);
+    assert_eq!(io::Error::other(Cycle).verdict(), UNKNOWN);
 }
 
 /// Its source is an `io::Error` that holds another of these.
@@ -246,13 +248,13 @@ impl Error for Shared {
 fn a_cycle_through_io_errors_does_not_overflow_the_stack() {
     let cycle = Shared(Arc::default());
     cycle.0.set(io::Error::other(cycle.clone())).unwrap();
-    assert_eq!(io::Error::other(cycle).verdict(), PERMANENT);
+    assert_eq!(io::Error::other(cycle).verdict(), UNKNOWN);
 }
 
 #[test]
 fn io_errors_within_io_errors_do_not_overflow_the_stack() {
     let deep = (0..100_000).fold(reset(), |inner, _| io::Error::other(inner));
-    assert_eq!(deep.verdict(), PERMANENT);
+    assert_eq!(deep.verdict(), UNKNOWN);
     // Dropping it would recurse as deep, in the standard library.
     std::mem::forget(deep);
 }
@@ -273,7 +275,7 @@ fn an_anyhow_error_is_the_first_known_error_of_its_chain() {
     let told = Err::<(), _>(reset()).context("asking").context("starting").unwrap_err();
     assert_eq!(told.verdict(), BROKEN);
     assert_eq!(anyhow::Error::from(TimedOut::new(secs(1))).context("asking").verdict(), LATE);
-    assert_eq!(anyhow::anyhow!("only a text").verdict(), PERMANENT);
+    assert_eq!(anyhow::anyhow!("only a text").verdict(), UNKNOWN);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 mod adaptive;
+mod any_of;
 mod api;
 mod attribute;
 mod backoff;
