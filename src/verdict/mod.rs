@@ -110,6 +110,7 @@ pub enum Reached {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
+#[allow(clippy::struct_excessive_bools)] // Four facts that do not depend on each other.
 pub struct Verdict {
     /// In nanoseconds, one more than it is; 0 for none. In place of an `Option`, to keep a verdict in two words.
     hint: u64,
