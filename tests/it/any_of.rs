@@ -128,7 +128,7 @@ fn an_error_that_no_rule_knows_says_so_through_every_entry_point() {
 fn in_a_blocking_attribute(calls: &mut u32) -> anyhow::Result<u32> {
     *calls += 1;
     if *calls < 3 {
-        Err(Busy::Now).context("in the attribute")?
+        Err(Busy::Now).context("in the attribute")?;
     }
     Ok(*calls)
 }
@@ -137,7 +137,7 @@ fn in_a_blocking_attribute(calls: &mut u32) -> anyhow::Result<u32> {
 async fn in_an_async_attribute(calls: &mut u32) -> Result<u32, Box<dyn Error + Send + Sync>> {
     *calls += 1;
     if *calls < 3 {
-        Err(Busy::Now)?
+        Err(Busy::Now)?;
     }
     Ok(*calls)
 }
