@@ -26,6 +26,7 @@ mod policy;
 pub mod prelude;
 mod report;
 mod run;
+pub mod tables;
 mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

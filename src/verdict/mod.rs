@@ -235,6 +235,33 @@ impl Verdict {
         self.progressed
     }
 
+    /// Marks the failure as one of the connect: the operation was not sent.
+    ///
+    /// Use it where the phase is known to the caller and not to the error: a connection that breaks during the handshake
+    /// looks the same as one that breaks later. A transient verdict becomes a [`Fault::Connect`] that never reached the
+    /// other side. [`Fault::Throttle`] stays, because a server that has too many connections needs the wait. A permanent
+    /// verdict does not change.
+    ///
+    /// ```
+    /// use persevere::{Fault, Reached, Retryable};
+    /// use std::io;
+    ///
+    /// let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+    /// assert_eq!((cut.verdict().kind(), cut.verdict().reach()), (Fault::Read, Reached::Maybe));
+    /// let connecting = cut.verdict().connecting();
+    /// assert_eq!((connecting.kind(), connecting.reach()), (Fault::Connect, Reached::No));
+    /// ```
+    #[inline]
+    pub const fn connecting(mut self) -> Self {
+        if self.transient {
+            if !matches!(self.fault, Fault::Throttle) {
+                self.fault = Fault::Connect;
+            }
+            self.reached = Reached::No;
+        }
+        self
+    }
+
     /// Tells whether another attempt may help.
     #[inline]
     pub const fn is_transient(&self) -> bool {

@@ -32,6 +32,7 @@ mod shared;
 mod soak;
 mod streaks;
 mod support;
+mod tables;
 mod testkit;
 mod tidy;
 mod time;

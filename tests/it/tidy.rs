@@ -131,10 +131,11 @@ fn only_timers_have_a_clock_and_only_jitter_has_randomness() {
 }
 
 /// The folders of `src/`, the lowest first. `classify` and `tower` are leaves, and stand apart on top.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 16] = [
     "time",
     "testing",
     "verdict",
+    "tables",
     "policy",
     "run",
     "observe",
