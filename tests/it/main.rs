@@ -5,7 +5,6 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 mod adaptive;
 mod any_of;
-mod api;
 mod attribute;
 mod backoff;
 mod breaker;
@@ -23,6 +22,7 @@ mod jitter;
 mod lazy;
 mod model;
 mod nesting;
+mod packages;
 mod peers;
 mod pictures;
 mod policy;

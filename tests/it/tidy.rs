@@ -1,6 +1,5 @@
 //! What the repository promises of itself.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,29 +24,6 @@ fn is_rust(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
-#[test]
-fn the_readme_lists_the_features_of_the_manifest() {
-    let manifest = read("Cargo.toml");
-    let features = manifest.split("[features]\n").nth(1).unwrap().lines().map_while(|line| line.split_once(" = "));
-    let features: Vec<_> = features.collect();
-    let default = features.iter().find(|(name, _)| *name == "default").unwrap().1;
-    let expected: BTreeSet<_> = features
-        .iter()
-        .filter(|(name, _)| *name != "default")
-        .map(|(name, _)| (*name, if default.contains(&format!("\"{name}\"")) { "yes" } else { "no" }))
-        .collect();
-    let readme = read("README.md");
-    let table = readme.split("| feature | default |").nth(1).unwrap();
-    let rows = table.lines().skip(2).map_while(|row| row.strip_prefix("| `"));
-    let listed: BTreeSet<_> = rows
-        .map(|row| {
-            let mut cells = row.split('|').map(str::trim);
-            (cells.next().unwrap().trim_end_matches('`'), cells.next().unwrap())
-        })
-        .collect();
-    assert_eq!(listed, expected);
-}
-
 /// Where the readme is read, hidden lines of an example are shown, and would have to be taken out of what is copied.
 #[test]
 fn the_readmes_examples_have_no_hidden_lines() {
@@ -55,14 +31,6 @@ fn the_readmes_examples_have_no_hidden_lines() {
     let examples: Vec<_> = readme.split("```rust\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(examples.len() > 4);
     assert!(examples.iter().all(|example| !example.lines().any(|line| line == "#" || line.starts_with("# "))));
-}
-
-#[test]
-fn the_changelog_has_the_version_and_the_macros_are_pinned_to_it() {
-    let manifest = read("Cargo.toml");
-    let version = manifest.split("\nversion = \"").nth(1).unwrap().split('"').next().unwrap();
-    assert!(read("CHANGELOG.md").contains(&format!("## {version}")));
-    assert!(manifest.contains(&format!("persevere-macros = {{ version = \"={version}\"")));
 }
 
 #[test]

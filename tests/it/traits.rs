@@ -1,4 +1,4 @@
-//! What the types are and can do besides: threads, panics, objects, size.
+//! What the types are and can do besides: threads, panics, objects, size. `tests/api` has what holds of every type.
 
 use std::fmt::{Debug, Display};
 use std::future::{Future, ready};
@@ -10,62 +10,18 @@ use std::time::Duration;
 
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    AdaptiveThrottle, Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Budgets, DefaultTimer, Event,
-    Failure, Fault, Forecast, Hints, Jitter, Nested, Next, Permit, Policy, PolicyError, Preview, Reached, Rejected,
-    Report, Retry, Retryable, Run, StopReason, ThreadTimer, Timed, TimedOut, Timeline, Timer, TokioTimer, Verdict,
+    AdaptiveThrottle, Attempt, BlockingTimer, Breaker, BreakerState, Budget, Event, Fault, Hints, Jitter, Nested, Next,
+    Policy, PolicyError, Reached, Rejected, Report, Retryable, StopReason, Timed, TimedOut, Timer, Verdict,
     retry_async,
 };
 
 use crate::support::{Failed, secs, transient};
 
-fn plain<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Debug>() {}
 fn value<T: Copy + PartialEq>() {}
 fn key<T: Copy + Eq + Hash + Debug>() {}
 fn error<T: std::error::Error + Display + 'static>() {}
 fn send<T: Send>(value: T) -> T {
     value
-}
-
-#[test]
-fn every_public_type_goes_anywhere_and_can_be_printed() {
-    plain::<AdaptiveThrottle>();
-    plain::<Attempt>();
-    plain::<Backoff>();
-    plain::<Breaker>();
-    plain::<BreakerState>();
-    plain::<Budget>();
-    plain::<Budgets<String>>();
-    plain::<DefaultTimer>();
-    plain::<Event<'static>>();
-    plain::<Event<'static, Failed>>();
-    plain::<Failure>();
-    plain::<Fault>();
-    plain::<Hints>();
-    plain::<Nested>();
-    plain::<Jitter>();
-    plain::<Next>();
-    plain::<Permit<'static>>();
-    plain::<Policy>();
-    plain::<PolicyError>();
-    plain::<Preview>();
-    plain::<Reached>();
-    plain::<Rejected>();
-    plain::<Report>();
-    plain::<Retry<Policy>>();
-    plain::<Retry<&'static Policy>>();
-    plain::<Timeline<'static>>();
-    plain::<Forecast>();
-
-    plain::<Run>();
-    plain::<StopReason>();
-    plain::<ThreadTimer>();
-    plain::<Timed<Policy>>();
-    plain::<TimedOut>();
-    plain::<TokioTimer>();
-    plain::<Verdict>();
-    plain::<VirtualTimer>();
-    plain::<VirtualSleep>();
-    plain::<persevere::FuturesTimer>();
 }
 
 /// A prepared run is what its parts are; with a report it holds a `&mut`, and no panic may cut that short unseen.
