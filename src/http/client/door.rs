@@ -11,7 +11,7 @@ use crate::drive::plan::{ForRequest, Plan, Whole};
 use crate::drive::retry::Retry;
 use crate::drive::{Driver, Step};
 use crate::guard::Guards;
-use crate::observe::Observe;
+use crate::observe::{Observe, Observer as _};
 use crate::policy::Policy;
 use crate::time::BlockingTimer;
 use crate::verdict::{Reached, Verdict};
@@ -114,6 +114,7 @@ where
     fate.hopeless.store(true, Relaxed);
     let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
     let mut memory = driver.start_blocking();
+    driver.retry.observe.begins();
     last(driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)))
 }
 

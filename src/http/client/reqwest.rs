@@ -24,7 +24,7 @@ use crate::drive::plan::Plan;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
 use crate::drive::{Driver, Step};
 use crate::http::{HttpPolicy, Statuses};
-use crate::observe::Observe;
+use crate::observe::{Observe, Observer as _};
 use crate::policy::Policy;
 use crate::time::{BlockingTimer, Timer, rest};
 use crate::verdict::{Rejected, Retryable as _};
@@ -222,6 +222,7 @@ where
                     fate.hopeless.store(true, Relaxed);
                     let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
                     let mut memory = driver.start();
+                    driver.retry.observe.begins();
                     return Err(last(driver.settle(&mut memory, Err::<Infallible, _>(error))));
                 }
             };
