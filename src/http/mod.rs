@@ -83,7 +83,10 @@
 //! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
 //! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.json()` and `.bytes()` read a body into
 //!   memory whole, as the clients' own do: ureq at most 10 MB, reqwest without a limit. Read what may be large in pieces,
-//!   after `send`. Of the page of a status that is retried at most 64 KB are read.
+//!   after `send`.
+//! - No request waits for the page of a status that is retried. reqwest reads what has already come, at most 64 KB, so
+//!   that the connection can serve the next attempt. ureq reads none of it, and the next attempt opens a new connection
+//!   unless the page is empty.
 //!
 //! A client's own `error_for_status` drops the headers. [`error_for_status`] keeps `Retry-After`, so that `#[retry]`
 //! obeys it, too.

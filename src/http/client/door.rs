@@ -146,6 +146,3 @@ pub(super) fn prepare<P, C, K, O, B, T>(
         timer,
     }
 }
-
-/// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
-pub(super) const DRAINED: usize = 64 * 1024;

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::reqwest::{Body, Request, Response, Url};
 use hyper::body::{Bytes, Frame, SizeHint};
 
-use super::door::DRAINED;
 use crate::time::Yield;
 
 /// Writes a request again whose body, if it has one, can be cloned.
@@ -159,6 +158,9 @@ impl hyper::body::Body for Shared {
         self.ask(|watch| watch.inner.size_hint()).unwrap_or_default()
     }
 }
+
+/// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
+const DRAINED: usize = 64 * 1024;
 
 /// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
 pub(super) async fn drain(mut response: Response) {

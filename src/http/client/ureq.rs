@@ -14,7 +14,7 @@ use ::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use ::http::{HeaderName, HeaderValue, Method, Request, Response, request};
 use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
-use super::door::{Answer, DRAINED, Fate, Sent, prepare, unbuilt_blocking};
+use super::door::{Answer, Fate, Sent, prepare, unbuilt_blocking};
 use super::session::{Rules, Session, guarded};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
@@ -123,6 +123,10 @@ impl fmt::Debug for RetryAgent {
 /// as soon as its head is there, reading the body is the caller's. A policy's [`when_ok`](Retry::when_ok) is asked about
 /// what the request gives: a response, or the body that was read.
 ///
+/// A response that is not the last one is dropped unread: its page may never come whole, and no request waits for it,
+/// whatever timeouts the agent has. ureq closes a connection with an unread page, so the next attempt opens a new one.
+/// A response without a page keeps its connection.
+///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body is
 /// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again
 /// whatever its method and the error. Without a body nothing tells: when a connection fails, a redirect may have led
@@ -197,16 +201,6 @@ impl Read for Watched<'_> {
     }
 }
 
-/// Reads a body that is short and of known length, so that its connection can be used again; without patience only one
-/// that is empty.
-fn drain(mut response: Response<Body>, patient: bool) {
-    let most = if patient { DRAINED as u64 } else { 0 };
-    if response.body().content_length().is_some_and(|length| length <= most) {
-        // What can't be read costs a new connection.
-        let _ = io::copy(&mut response.body_mut().as_reader(), &mut io::sink());
-    }
-}
-
 impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
 where
     P: Plan,
@@ -224,7 +218,7 @@ where
     where
         K: Accept<Response<Body>>,
     {
-        self.run(Ok, drain)
+        self.run(Ok)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
@@ -232,12 +226,12 @@ where
     /// # Errors
     ///
     /// ureq's own, of the last attempt; also if the text is longer than ureq reads. The page of a status that is retried
-    /// is read only if retries have run out.
+    /// is read only if retries have run out. An agent that makes errors of statuses gives no page at all.
     pub fn text(self) -> Result<String, Error>
     where
         K: Accept<String>,
     {
-        self.run(|mut response| response.body_mut().read_to_string(), forget)
+        self.run(|mut response| response.body_mut().read_to_string())
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -249,7 +243,7 @@ where
     where
         K: Accept<Vec<u8>>,
     {
-        self.run(|mut response| response.body_mut().read_to_vec(), forget)
+        self.run(|mut response| response.body_mut().read_to_vec())
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -263,10 +257,10 @@ where
         K: Accept<V>,
     {
         // Read whole first: of a body that breaks off, JSON alone would say that it is malformed.
-        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json(), forget)
+        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json())
     }
 
-    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, discard: impl Fn(V, bool)) -> Result<V, Error>
+    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>) -> Result<V, Error>
     where
         K: Accept<V>,
     {
@@ -292,13 +286,6 @@ where
             let status = response.status();
             (status_as_error && (status.is_client_error() || status.is_server_error())).then_some(status.as_u16())
         };
-        let cuts = retry.plan.limit() != u64::MAX;
-        let timeouts = config.timeouts();
-        // Whether the page of a status that is retried is read to its end, so that its connection can be used again. The
-        // attempt's own limit keeps to the deadline; the agent's timeouts know nothing of it. An agent that waits for a
-        // response's head without end is as patient with a page.
-        let bounded = timeouts.global.or(timeouts.per_call).or(timeouts.recv_body).is_some();
-        let patient = cuts || policy.within == u64::MAX && (bounded || timeouts.recv_response.is_none());
         let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
         loop {
@@ -316,25 +303,20 @@ where
                 Err(rejected) => Err(Error::Io(rejected.into())),
             };
             let wait = match outcome {
-                Ok(answer) => {
-                    let wait = match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
-                        Step::Done(_) => {
-                            let response = match answer {
-                                Answer::Read(value) => return Ok(value),
-                                Answer::Refused(response, _) => response,
-                            };
-                            // Unread, as the agent leaves it.
-                            return failed(&response)
-                                .map_or_else(|| read(response), |status| Err(Error::StatusCode(status)));
-                        }
-                        Step::Wait(wait) => wait,
-                    };
-                    match answer {
-                        Answer::Read(value) => discard(value, patient),
-                        Answer::Refused(response, _) => drain(response, patient),
+                Ok(answer) => match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
+                    Step::Done(_) => {
+                        let response = match answer {
+                            Answer::Read(value) => return Ok(value),
+                            Answer::Refused(response, _) => response,
+                        };
+                        // Nothing of the last response was read, so its body is still the caller's.
+                        return failed(&response)
+                            .map_or_else(|| read(response), |status| Err(Error::StatusCode(status)));
                     }
-                    wait
-                }
+                    // The page stays unread: ureq cannot read what has come without waiting for the rest, which may
+                    // never come. Dropping it here closes its connection before the wait.
+                    Step::Wait(wait) => wait,
+                },
                 Err(error) => {
                     fate.sent(match redirects {
                         _ if telling && !touched.load(Relaxed) => Sent::Nothing,
@@ -354,9 +336,6 @@ where
         }
     }
 }
-
-/// What was read whole leaves nothing to drain.
-fn forget<V>(_: V, _: bool) {}
 
 /// Makes one attempt; statuses are not errors yet, since an error has no headers.
 fn send(
