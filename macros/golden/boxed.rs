@@ -55,9 +55,12 @@ where
             };
             let wait = match run.settle(&mut memory, outcome) {
                 ::persevere::__private::Step::Done(outcome) => break outcome,
-                ::persevere::__private::Step::Wait(wait) => wait,
+                ::persevere::__private::Step::Wait(wait, _) => wait,
             };
             ::persevere::__private::rest(::persevere::__private::pin!(run.sleep(wait))).await;
+            if let ::persevere::__private::Option::Some(late) = run.late(&mut memory) {
+                break ::persevere::__private::Result::Err(late);
+            }
         }
     })
 }

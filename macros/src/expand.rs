@@ -70,9 +70,12 @@ fn run(item: &Item, args: &Args) -> TokenStream {
             };
             let wait = match run.settle(&mut memory, outcome) {
                 #private::Step::Done(outcome) => break outcome,
-                #private::Step::Wait(wait) => wait,
+                #private::Step::Wait(wait, _) => wait,
             };
             #private::rest(#private::pin!(run.sleep(wait))).await;
+            if let #private::Option::Some(late) = run.late(&mut memory) {
+                break #private::Result::Err(late);
+            }
         }
     }
 }

@@ -60,6 +60,9 @@ pub trait Bound: Timing {
 )]
 pub trait Guard<E>: Bound {
     fn cut_off<V>() -> Self::CutOff<Result<V, E>>;
+
+    /// Returns the error of an attempt that is not made, if it is late. Asks only where such an error can be made.
+    fn late(is_late: impl FnOnce() -> bool) -> Option<E>;
 }
 
 /// No timeout: the attempt's own future, unwrapped.
@@ -93,6 +96,11 @@ impl Bound for Whole {
 impl<E> Guard<E> for Whole {
     #[inline(always)]
     fn cut_off<V>() {}
+
+    #[inline(always)]
+    fn late(_: impl FnOnce() -> bool) -> Option<E> {
+        None
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -100,6 +108,11 @@ impl<E: From<TimedOut>> Guard<E> for Cut {
     #[inline]
     fn cut_off<V>() -> fn(TimedOut) -> Result<V, E> {
         |timed_out| Err(timed_out.into())
+    }
+
+    #[inline]
+    fn late(is_late: impl FnOnce() -> bool) -> Option<E> {
+        is_late().then(|| TimedOut::new(Duration::ZERO).into())
     }
 }
 

@@ -92,8 +92,8 @@ impl Memory {
 pub enum Step<V, E> {
     /// Returns this.
     Done(Result<V, E>),
-    /// Begins the next attempt after this wait, in nanoseconds; it may be zero.
-    Wait(u64),
+    /// Begins the next attempt after this wait, in nanoseconds; it may be zero. With it comes what the attempt returned.
+    Wait(u64, Result<V, E>),
 }
 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
@@ -157,7 +157,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     {
         if O::GATED {
             if let Some(reason) = self.retry.observe.refusal() {
-                self.refused(memory, reason, now);
+                let now = nanos::from(now(&self.retry.timer));
+                self.ended_before(memory, reason, now);
                 return Step::Done(outcome);
             }
         }
@@ -179,7 +180,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let within = plan.within();
         let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let listed = if verdict.transient { plan.listed() } else { Listed::No };
-        let asked = Asked { seed: plan.seed(), listed, least: plan.least() };
+        let asked = Asked { seed: plan.seed(), listed };
         let held = plan.policy();
         let policy = held.borrow();
         if O::IDLE {
@@ -189,7 +190,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
-            return Step::Wait(shortened(wait));
+            return Step::Wait(shortened(wait), outcome);
         }
         let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
         let attempt = state.attempt();
@@ -211,17 +212,32 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             Next::Wait(wait) => {
                 memory.0 = Some(Going { state, events });
                 self.note = B::note(|| Event::new(attempt, wait, verdict, None));
-                Step::Wait(shortened(nanos::from(wait)))
+                Step::Wait(shortened(nanos::from(wait)), outcome)
             }
         }
     }
 
-    /// Ends a run whose attempt was not let through.
+    /// Returns whether the deadline passed before the attempt that is due could begin, and ends the run if so.
+    #[inline]
+    fn late_at(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) -> bool {
+        if self.retry.plan.within() == u64::MAX {
+            return false;
+        }
+        let now = nanos::from(now(&self.retry.timer));
+        let late = memory.state().left_nanos(now) == 0;
+        if late {
+            self.ended_before(memory, StopReason::DeadlineExceeded, now);
+        }
+        late
+    }
+
+    /// Ends a run before the attempt that is due.
     #[cold]
-    fn refused(&mut self, memory: &mut Memory, reason: StopReason, now: impl FnOnce(&T) -> Duration) {
+    #[inline(never)]
+    fn ended_before(&mut self, memory: &mut Memory, reason: StopReason, now: u64) {
         let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
-        let Retry { plan, observe, timer, .. } = &mut self.retry;
-        let (made, now) = (state.attempt() - 1, nanos::from(now(timer)));
+        let Retry { plan, observe, .. } = &mut self.retry;
+        let made = state.attempt() - 1;
         around::gave_up(reason, made);
         observe.ended(reason, made, now);
         events.ended(reason, made, elapsed(observe, state, plan.within(), now));
@@ -306,27 +322,17 @@ fn unusual(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, as
 struct Asked {
     seed: Option<u64>,
     listed: Listed,
-    /// What the next attempt needs at least.
-    least: u64,
 }
 
 impl Asked {
-    const NOTHING: Self = Self { seed: None, listed: Listed::No, least: 0 };
+    const NOTHING: Self = Self { seed: None, listed: Listed::No };
 }
 
 /// The core, for all but the usual runs.
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
-    let Asked { seed, listed, least } = *asked;
-    run::decide::<false>(
-        policy,
-        state,
-        verdict,
-        Progress::of(verdict),
-        now.saturating_add(least),
-        |n| jitter::drawn(seed, n),
-        listed,
-    )
+    let Asked { seed, listed } = *asked;
+    run::decide::<false>(policy, state, verdict, Progress::of(verdict), now, |n| jitter::drawn(seed, n), listed)
 }
 
 #[cold]
@@ -426,10 +432,16 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         O: Refuse<E>,
     {
         loop {
-            match self.settle_blocking(&mut memory, outcome) {
+            let (wait, last) = match self.settle_blocking(&mut memory, outcome) {
                 Step::Done(outcome) => return outcome,
-                Step::Wait(0) => {}
-                Step::Wait(wait) => self.retry.timer.sleep(nanos::duration(wait)),
+                Step::Wait(wait, outcome) => (wait, outcome),
+            };
+            // Only a run with a deadline can still return it.
+            let last = (self.retry.plan.within() != u64::MAX).then_some(last);
+            self.wait_blocking(wait);
+            // The wait may have taken longer than it should.
+            if let Some(outcome) = last.filter(|_| self.late_at(&mut memory, T::now)) {
+                return outcome;
             }
             outcome = self.make(&memory, &mut attempt);
         }
@@ -482,8 +494,17 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         outcome
     }
 
-    /// Waits.
+    /// As `is_late`, for a blocking entry point.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn is_late_blocking(&mut self, memory: &mut Memory) -> bool
+    where
+        T: BlockingTimer,
+    {
+        self.late_at(memory, T::now)
+    }
+
+    /// Waits.
+    #[inline(always)]
     pub(crate) fn wait_blocking(&self, wait: u64)
     where
         T: BlockingTimer,
@@ -546,6 +567,26 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             self.retry.observe.begins();
         }
         refused
+    }
+
+    /// Returns the error of an attempt that is not made, because the deadline passed before it could begin. Only an
+    /// attempt timeout knows such an error. Without one the attempt is made.
+    #[inline(always)]
+    pub fn late<E>(&mut self, memory: &mut Memory) -> Option<E>
+    where
+        T: Timer,
+        P::Timing: Guard<E>,
+    {
+        <P::Timing as Guard<E>>::late(|| self.late_at(memory, T::now))
+    }
+
+    /// Returns whether the deadline passed before the attempt that is due could begin, and ends the run if so.
+    #[cfg(feature = "reqwest")]
+    pub(crate) fn is_late(&mut self, memory: &mut Memory) -> bool
+    where
+        T: Timer,
+    {
+        self.late_at(memory, T::now)
     }
 
     /// Lets the attempt that is due begin, or not.

@@ -46,13 +46,6 @@ pub trait Plan {
     fn limit(&self) -> u64 {
         u64::MAX
     }
-
-    /// What an attempt needs at least of the time until the deadline, in nanoseconds: some, if it can be cut, whoever cuts
-    /// it.
-    #[inline]
-    fn least(&self) -> u64 {
-        0
-    }
 }
 
 /// Attempts take as long as they take.
@@ -163,11 +156,6 @@ impl<'a> Plan for &'a Timed<Policy> {
     fn limit(&self) -> u64 {
         self.limit
     }
-
-    #[inline]
-    fn least(&self) -> u64 {
-        1
-    }
 }
 
 impl<P: Plan> Plan for Timed<P> {
@@ -197,11 +185,6 @@ impl<P: Plan> Plan for Timed<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.limit.min(self.plan.limit())
-    }
-
-    #[inline]
-    fn least(&self) -> u64 {
-        1
     }
 }
 
@@ -239,10 +222,6 @@ impl<P: Plan> Plan for Seeded<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.plan.limit()
-    }
-
-    fn least(&self) -> u64 {
-        self.plan.least()
     }
 }
 
@@ -290,10 +269,6 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     fn limit(&self) -> u64 {
         self.plan.limit()
     }
-
-    fn least(&self) -> u64 {
-        self.plan.least()
-    }
 }
 
 /// A plan with the policy of one request in place of its own, and with the timing `T`.
@@ -335,9 +310,5 @@ impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
 
     fn limit(&self) -> u64 {
         self.plan.limit()
-    }
-
-    fn least(&self) -> u64 {
-        self.plan.least()
     }
 }

@@ -30,8 +30,9 @@ use crate::verdict::{Retryable, TimedOut};
 ///
 /// # Errors
 ///
-/// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
-/// `From<Rejected>` if a breaker or a throttle let no attempt begin.
+/// The operation's own last error. One made by `From<TimedOut>` if an attempt timeout cut the last attempt, or if the
+/// deadline of a run with an attempt timeout passed during a wait. One made by `From<Rejected>` if a breaker or a
+/// throttle let no attempt begin.
 ///
 /// # Panics
 ///
@@ -77,8 +78,9 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
-    /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
+    /// The operation's own last error. One made by `From<TimedOut>` if an attempt timeout cut the last attempt, or if the
+    /// deadline of a run with an attempt timeout passed during a wait. One made by `From<Rejected>` if a breaker or a
+    /// throttle let no attempt begin.
     ///
     /// # Panics
     ///
@@ -110,9 +112,12 @@ where
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Wait(wait) => wait,
+                    Step::Wait(wait, _) => wait,
                 };
                 rest(pin!(driver.sleep(wait))).await;
+                if let Some(late) = driver.late(&mut memory) {
+                    return Err(late);
+                }
             }
         }
     }
@@ -121,8 +126,9 @@ where
     ///
     /// # Errors
     ///
-    /// The operation's own last error; one made by `From<TimedOut>` if an attempt timeout cut the last attempt, or by
-    /// `From<Rejected>` if a breaker or a throttle let no attempt begin.
+    /// The operation's own last error. One made by `From<TimedOut>` if an attempt timeout cut the last attempt, or if the
+    /// deadline of a run with an attempt timeout passed during a wait. One made by `From<Rejected>` if a breaker or a
+    /// throttle let no attempt begin.
     ///
     /// # Panics
     ///
@@ -155,9 +161,12 @@ where
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Wait(wait) => wait,
+                    Step::Wait(wait, _) => wait,
                 };
                 rest(pin!(driver.sleep(wait))).await;
+                if let Some(late) = driver.late(&mut memory) {
+                    return Err(late);
+                }
             }
         }
     }

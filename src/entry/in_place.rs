@@ -146,9 +146,12 @@ macro_rules! retry_async {
             };
             let wait = match run.settle(&mut memory, outcome) {
                 $crate::__private::Step::Done(outcome) => break outcome,
-                $crate::__private::Step::Wait(wait) => wait,
+                $crate::__private::Step::Wait(wait, _) => wait,
             };
             $crate::__private::rest($crate::__private::pin!(run.sleep(wait))).await;
+            if let $crate::__private::Option::Some(late) = run.late(&mut memory) {
+                break $crate::__private::Result::Err(late);
+            }
         }
     }};
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {

@@ -165,9 +165,38 @@ impl Policy {
 
     /// Sets a deadline for the whole run, counted from the start of the first attempt.
     ///
-    /// Alone it cannot cut an attempt that is running: it ends the run instead of beginning a wait that would end
-    /// past it. With [`attempt_timeout`](Policy::attempt_timeout) (async) attempts are cut too, and the run ends by
-    /// its deadline. The clock is the timer's, and monotonic.
+    /// No attempt begins at or after the deadline. A wait that would reach it is not begun: the run ends at once with
+    /// the operation's last error. If a wait takes longer than it should, because the executor was busy or the machine
+    /// was suspended, the next attempt is not made:
+    ///
+    /// | run | what it returns after a wait that passed the deadline |
+    /// |---|---|
+    /// | blocking | the operation's last error or value |
+    /// | async with an [`attempt_timeout`](Policy::attempt_timeout) | an error made by `From<TimedOut>` |
+    /// | async without one | the result of one last attempt |
+    /// | a request of an HTTP client | the client's last error, or the last response without its body |
+    ///
+    /// An async run without an attempt timeout has dropped the error before the wait, because keeping it would make
+    /// every future larger. So it has nothing to return, and makes that one attempt.
+    ///
+    /// A deadline alone cannot cut an attempt that is running. With an attempt timeout (async) attempts are cut too, and
+    /// the run ends by its deadline. The clock is the timer's, and monotonic.
+    ///
+    /// ```
+    /// use persevere::{Policy, testing::VirtualTimer};
+    /// use std::{io, time::Duration};
+    ///
+    /// let timer = VirtualTimer::new();
+    /// let mut calls = 0;
+    /// let policy = Policy::new().jitter(persevere::Jitter::None).within(Duration::from_millis(1800));
+    /// let outcome = policy.timer(&timer).run(|| {
+    ///     calls += 1;
+    ///     Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut))
+    /// });
+    /// assert!(outcome.is_err());
+    /// // The waits are 0, 0.6 s and 1.2 s. The third would end exactly at the deadline.
+    /// assert_eq!((calls, timer.elapsed()), (3, Duration::from_millis(600)));
+    /// ```
     #[inline]
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.within = nanos::from(deadline);

@@ -95,6 +95,9 @@ impl Run {
 
     /// Decides what follows a failure at `now`.
     ///
+    /// A wait that would reach the deadline is not begun. If your own wait took longer than it should, ask
+    /// [`left`](Run::left) before the attempt, and make none if nothing is left.
+    ///
     /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
     pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
         let Self { policy, state, rules, streak } = self;
@@ -151,7 +154,7 @@ pub enum StopReason {
         /// The wait that the server asked for.
         hint: Duration,
     },
-    /// The next wait would have ended past the deadline, or the deadline had passed when the attempt ended.
+    /// The next wait would have reached the deadline, or the deadline passed during an attempt or a wait.
     DeadlineExceeded,
     /// Failures have lasted as long as [`failing_for`](Run::failing_for) allows, without progress.
     FailingTooLong,
@@ -392,7 +395,8 @@ pub(crate) fn decide<const USUAL: bool>(
         let hint = verdict.hint_nanos();
         wait = wait.max(hinted(policy, hint, state.left_nanos(now), || random(attempt))?);
     }
-    if state.end != u64::MAX && (state.end < now || wait > state.end - now) {
+    // At the deadline is past it: no attempt begins there.
+    if state.end != u64::MAX && (state.end <= now || wait >= state.end - now) {
         return Err(StopReason::DeadlineExceeded);
     }
     state.attempt = state.attempt.saturating_add(1);
@@ -414,7 +418,7 @@ fn hinted(policy: &Policy, hint: u64, left: u64, random: impl FnOnce() -> u64) -
     if !policy.rule.is_jittered() {
         return Ok(hint);
     }
-    let room = (policy.hint_max - hint).min(left.saturating_sub(hint)).min(hint / 5);
+    let room = (policy.hint_max - hint).min(left.saturating_sub(hint).saturating_sub(1)).min(hint / 5);
     // A seeded draw is the one that the backoff had, which used the high bits: the halves swapped make a second.
     Ok(hint + jitter::within(room, random().rotate_left(32)))
 }

@@ -134,17 +134,18 @@ where
         loop {
             let outcome = match state.as_mut().project() {
                 Now::Over => return Poll::Pending,
-                Now::Yielding { turn } => {
-                    ready!(Pin::new(turn).poll(context));
-                    *this.limit = driver.begin();
-                    state.set(State::Unready);
-                    continue;
-                }
-                Now::Waiting => {
+                Now::Yielding { .. } | Now::Waiting => {
+                    if let Now::Yielding { turn } = state.as_mut().project() {
+                        ready!(Pin::new(turn).poll(context));
+                    }
                     if let Some(sleep) = sleep.as_mut().as_pin_mut() {
                         ready!(sleep.poll(context));
                     }
                     sleep.set(None);
+                    if let Some(late) = driver.late(memory) {
+                        state.set(State::Over);
+                        return Poll::Ready(Err(late));
+                    }
                     *this.limit = driver.begin();
                     state.set(State::Unready);
                     continue;
@@ -206,8 +207,8 @@ where
             driver.retry.accept.fate = *fate;
             match driver.settle(memory, outcome) {
                 Step::Done(outcome) => return Poll::Ready(outcome),
-                Step::Wait(0) => state.set(State::Yielding { turn: Yield::default() }),
-                Step::Wait(wait) => {
+                Step::Wait(0, _) => state.set(State::Yielding { turn: Yield::default() }),
+                Step::Wait(wait, _) => {
                     sleep.set(driver.sleep(wait));
                     state.set(State::Waiting);
                 }

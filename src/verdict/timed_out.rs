@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::{Fault, Retryable, Verdict};
 use crate::time::nanos::{self, Seconds};
 
-/// Means that an attempt took longer than its timeout, and was cut.
+/// Means that an attempt took longer than its timeout and was cut, or that the deadline left no time for it.
 ///
 /// ```
 /// use persevere::TimedOut;

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use persevere::http::{HttpPolicy, RetryAgent, RetryClient, RetryExt as _, Statuses};
-use persevere::testing::VirtualTimer;
-use persevere::{Event, Fault, Jitter, Policy, Report, StopReason};
+use persevere::testing::{VirtualSleep, VirtualTimer};
+use persevere::{BlockingTimer, Event, Fault, Jitter, Policy, Report, StopReason, Timer};
+use reqwest::StatusCode;
 
 use crate::faults::{install_provider, refused};
 use crate::server::{Peer, Server};
@@ -244,7 +245,106 @@ async fn an_attempt_timeout_covers_the_hook_too() {
     assert!(started.elapsed() < Duration::from_millis(2200), "{:?}", started.elapsed());
 }
 
-/// Waits of 0, 2 s and 4 s end exactly at the deadline, where an attempt that can be cut has no time left.
+/// A timer whose sleeps take ten seconds more, as on a machine that was suspended.
+#[derive(Clone, Default)]
+struct Oversleeping(VirtualTimer);
+
+impl Timer for Oversleeping {
+    type Sleep = VirtualSleep;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, wait: Duration) -> VirtualSleep {
+        Timer::sleep(&self.0, wait + Duration::from_secs(10))
+    }
+}
+
+impl BlockingTimer for Oversleeping {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, wait: Duration) {
+        BlockingTimer::sleep(&self.0, wait + Duration::from_secs(10));
+    }
+}
+
+const FIVE_SECONDS: Policy = Policy::new()
+    .backoff(Duration::from_secs(1))
+    .immediate_first(false)
+    .jitter(Jitter::None)
+    .within(Duration::from_secs(5));
+
+#[tokio::test]
+async fn a_request_that_overslept_its_deadline_is_not_sent_again_and_its_last_error_or_response_comes_back() {
+    let policy = || FIVE_SECONDS.timer(Oversleeping::default());
+    let error = client().get(refused()).retry(policy()).send().await.unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+
+    let server = answers(&[BUSY, OK]);
+    let response = client().get(server.url()).retry(policy()).send().await.unwrap();
+    assert_eq!((response.status(), response.url().as_str()), (StatusCode::SERVICE_UNAVAILABLE, &*server.url()));
+    assert_eq!(response.headers().get("content-length"), None);
+    assert_eq!(response.text().await.unwrap(), "");
+    assert_eq!(client().get(server.url()).retry(policy()).text().await.unwrap(), "page", "it is asked one time only");
+    assert_eq!(server.requests(), 2);
+
+    let server = answers(&[OK, OK]);
+    let again = policy().when_ok(|_: &String| true);
+    assert_eq!(client().get(server.url()).retry(again).text().await.unwrap(), "page");
+    let mut report = Report::new();
+    let again = policy().when_ok(|_: &reqwest::Response| true).report(&mut report);
+    assert_eq!(client().get(server.url()).retry(again).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.requests(), 2);
+    assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::DeadlineExceeded)));
+}
+
+#[test]
+fn a_blocking_request_that_overslept_its_deadline_is_not_sent_again_and_its_last_error_or_response_comes_back() {
+    let policy = || FIVE_SECONDS.timer(Oversleeping::default());
+    let error = blocking().get(refused()).retry(policy()).send().unwrap_err();
+    assert!(error.is_connect(), "{error:?}");
+
+    let server = answers(&[BUSY, OK]);
+    let response = blocking().get(server.url()).retry(policy()).send().unwrap();
+    assert_eq!((response.status(), response.url().as_str()), (StatusCode::SERVICE_UNAVAILABLE, &*server.url()));
+    assert_eq!(response.headers().get("content-length"), None);
+    assert_eq!(response.text().unwrap(), "");
+    assert_eq!(server.requests(), 1);
+
+    let server = answers(&[OK]);
+    let again = policy().when_ok(|_: &String| true);
+    assert_eq!(blocking().get(server.url()).retry(again).text().unwrap(), "page");
+    let again = policy().when_ok(|_: &reqwest::blocking::Response| true);
+    assert_eq!(blocking().get(server.url()).retry(again).send().unwrap().status(), StatusCode::OK);
+    assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn a_call_of_ureq_that_overslept_its_deadline_is_not_sent_again_and_its_last_error_or_response_comes_back() {
+    let policy = || FIVE_SECONDS.timer(Oversleeping::default());
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
+    let error = agent.get(&refused()).policy(policy()).call().unwrap_err();
+    assert!(matches!(error, ureq::Error::Io(_) | ureq::Error::ConnectionFailed), "{error:?}");
+
+    let server = answers(&[BUSY, BUSY, OK]);
+    let error = agent.get(&server.url()).policy(policy()).text().unwrap_err();
+    assert!(matches!(error, ureq::Error::StatusCode(503)), "{error:?}");
+    let plain = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let mut response = RetryAgent::new(plain, Policy::new()).get(&server.url()).policy(policy()).call().unwrap();
+    assert_eq!((response.status(), response.headers().get("content-length")), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert_eq!(response.body_mut().read_to_string().unwrap(), "");
+    assert_eq!(server.requests(), 2);
+
+    let server = answers(&[OK]);
+    let again = policy().when_ok(|_: &String| true);
+    assert_eq!(agent.get(&server.url()).policy(again).text().unwrap(), "page");
+    assert_eq!(server.requests(), 1);
+}
+
+/// A wait of 4 s would end exactly at the deadline.
 #[tokio::test]
 async fn no_wait_is_begun_for_a_request_that_has_no_time() {
     let policy = Policy::new().backoff(Duration::from_secs(1)).jitter(Jitter::None).total(9);

@@ -71,7 +71,7 @@ fn the_rules_are_asked_in_their_order() {
     assert_eq!(stop(strict, verdict), StopReason::HintTooLong { hint: secs(500) });
     let strict = strict.hint_max(secs(500));
     assert_eq!(stop(strict, verdict), StopReason::DeadlineExceeded);
-    assert_eq!(first(strict.within(secs(500)), verdict), Next::Wait(secs(500)));
+    assert_eq!(first(strict.within(secs(501)), verdict), Next::Wait(secs(500)));
 }
 
 #[test]
@@ -208,8 +208,9 @@ fn what_is_on_top_of_a_hint_never_passes_the_ceiling_or_the_deadline() {
     let policy = Policy::new().backoff(ZERO);
     assert_eq!(highest(policy.hint_max(secs(11))), secs(11));
     assert_eq!(highest(policy.hint_max(secs(10))), secs(10));
-    assert_eq!(highest(policy.within(secs(11))), secs(11));
-    assert_eq!(highest(policy.within(secs(10))), secs(10));
+    let nano = Duration::from_nanos(1);
+    assert_eq!(highest(policy.within(secs(11))), Duration::from_nanos(10_999_999_999));
+    assert_eq!(highest(policy.within(secs(10) + nano)), secs(10));
 }
 
 /// The urllib3 recipe obeys a `Retry-After` of up to six hours.
@@ -250,11 +251,11 @@ fn a_hint_may_be_longer_than_the_backoffs_cap() {
 }
 
 #[test]
-fn a_wait_that_ends_exactly_at_the_deadline_is_begun() {
+fn a_wait_that_ends_exactly_at_the_deadline_is_not_begun() {
     let policy = PLAIN.backoff(secs(3)).immediate_first(false).within(secs(10));
     let next_at = |now| run(policy).failed(TRANSIENT, now, 0);
-    assert_eq!(next_at(secs(7)), Next::Wait(secs(3)));
-    assert_eq!(next_at(secs(7) + Duration::from_nanos(1)), Next::Stop(StopReason::DeadlineExceeded));
+    assert_eq!(next_at(Duration::from_nanos(6_999_999_999)), Next::Wait(secs(3)));
+    assert_eq!(next_at(secs(7)), Next::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
@@ -263,15 +264,16 @@ fn the_deadline_counts_from_the_start_of_the_run() {
     let mut run = Run::new(PLAIN.within(secs(2)), begun);
     assert_eq!(run.left(begun), Some(secs(2)));
     assert_eq!(run.left(begun + secs(3)), Some(ZERO));
-    assert_eq!(run.failed(TRANSIENT, begun + secs(2), 0), Next::Wait(ZERO));
+    assert_eq!(run.failed(TRANSIENT, begun + Duration::from_nanos(1_999_999_999), 0), Next::Wait(ZERO));
     assert_eq!(run.failed(TRANSIENT, begun + secs(2), 0), Next::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
-fn a_run_that_is_late_already_does_not_begin_even_a_wait_of_zero() {
-    let mut run = run(PLAIN.within(secs(2)));
-    let late = secs(2) + Duration::from_nanos(1);
-    assert_eq!(run.failed(TRANSIENT, late, 0), Next::Stop(StopReason::DeadlineExceeded));
+fn a_run_at_or_past_its_deadline_does_not_begin_even_a_wait_of_zero() {
+    for late in [secs(2), secs(2) + Duration::from_nanos(1), Duration::MAX] {
+        let mut run = run(PLAIN.within(secs(2)));
+        assert_eq!(run.failed(TRANSIENT, late, 0), Next::Stop(StopReason::DeadlineExceeded));
+    }
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn a_contradictory_policy_is_followed_and_does_not_panic() {
             let _ = run.failed(TRANSIENT, millis(attempt), HIGHEST);
         }
     }
-    assert_eq!(wait(first(PLAIN.within(ZERO), TRANSIENT)), ZERO, "a wait of zero ends at the deadline");
+    assert_eq!(first(PLAIN.within(ZERO), TRANSIENT), Next::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
@@ -471,15 +473,14 @@ impl Model {
             let floor = nanos(hint).min(ceiling);
             let mut top = if settings.jitter == Jitter::None { floor } else { (floor + floor / 5).min(ceiling) };
             if let Some(left) = left {
-                top = top.min(left).max(floor);
+                top = top.min(left.saturating_sub(1)).max(floor);
             }
             (low, high) = (low.max(floor), high.max(top));
         }
-        let late = self.end.is_some_and(|end| nanos(now) > end);
         let past = Some(StopReason::DeadlineExceeded);
         match left {
-            Some(left) if late || low > left => Allowed { stop: past, wait: None },
-            Some(left) if high > left => Allowed { stop: past, wait: Some((low, left)) },
+            Some(left) if low >= left => Allowed { stop: past, wait: None },
+            Some(left) if high >= left => Allowed { stop: past, wait: Some((low, left - 1)) },
             _ => Allowed { stop: None, wait: Some((low, high)) },
         }
     }
@@ -569,7 +570,7 @@ proptest! {
     }
 
     #[test]
-    fn no_wait_is_begun_that_would_end_past_the_deadline(
+    fn no_wait_is_begun_that_would_reach_the_deadline(
         within in any_time(),
         verdicts in proptest::collection::vec((any_verdict(), any::<u64>(), 0_u64..2_000), 1..20),
         jitter in any_jitter(),
@@ -580,7 +581,7 @@ proptest! {
             now = now.saturating_add(millis(took));
             let Next::Wait(wait) = run.failed(verdict, now, random) else { break };
             now = now.saturating_add(wait);
-            prop_assert!(now <= within, "{:?}", now);
+            prop_assert!(now < within || within == Duration::MAX, "{:?}", now);
         }
     }
 }

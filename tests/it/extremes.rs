@@ -63,10 +63,11 @@ fn table() -> Vec<Row> {
         (SECONDS.factor(f64::NEG_INFINITY), failure, ALWAYS, 4, Exhausted, vec![second, cap]),
         (SECONDS.factor(-1.0), failure, ALWAYS, 4, Exhausted, vec![second, second]),
         (SECONDS.factor(0.0), failure, ALWAYS, 4, Exhausted, vec![second]),
-        (PLAIN.within(ZERO), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
+        (PLAIN.within(ZERO), failure, ALWAYS, 1, DeadlineExceeded, vec![]),
         (PLAIN.within(NANO), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
         (PLAIN.within(Duration::from_nanos(599_999_999)), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
-        (PLAIN.within(millis(600)), failure, ALWAYS, 3, DeadlineExceeded, vec![millis(600)]),
+        (PLAIN.within(millis(600)), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
+        (PLAIN.within(millis(600) + NANO), failure, ALWAYS, 3, DeadlineExceeded, vec![millis(600)]),
         (PLAIN.within(MAX), failure, ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
         (PLAIN.backoff(MAX).max(MAX).within(LONGEST), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
         (PLAIN, after(MAX), ALWAYS, 1, week, vec![]),
@@ -147,7 +148,7 @@ fn the_ends_of_every_list_of_waits_through_every_door() {
         let timer = VirtualTimer::new();
         let _ = through!(door, PLAIN.forever().timer(&timer).waits(std::iter::repeat_n(ZERO, 1000)), count);
         assert_eq!((calls.take(), timer.sleeps()), (1001, vec![]), "{door:?}");
-        let _ = through!(door, PLAIN.within(ZERO).timer(&timer).waits([ZERO, ZERO, NANO, ZERO]), count);
+        let _ = through!(door, PLAIN.within(NANO).timer(&timer).waits([ZERO, ZERO, NANO, ZERO]), count);
         assert_eq!((calls.take(), timer.sleeps()), (3, vec![]), "{door:?}");
         let _ = through!(door, PLAIN.total(0).timer(&timer).waits(std::iter::repeat(ZERO)), count);
         assert_eq!(calls.take(), 1, "{door:?}");

@@ -64,14 +64,16 @@ fn a_report_reads_the_clock_at_the_start_and_at_each_attempts_end() {
 }
 
 #[test]
-fn a_deadline_reads_the_clock_at_the_start_and_at_each_failure() {
-    for door in [Door::Retry, Door::Run, Door::RetryMacro, Door::RetryAsync, Door::RunAsync, Door::RetryAsyncMacro] {
+fn a_deadline_reads_the_clock_at_the_start_at_each_failure_and_before_each_blocking_retry() {
+    let blocking = [Door::Retry, Door::Run, Door::RetryMacro].map(|door| (door, 3));
+    let others = [Door::RetryAsync, Door::RunAsync, Door::RetryAsyncMacro].map(|door| (door, 0));
+    for (door, retries) in blocking.into_iter().chain(others) {
         let timer = VirtualTimer::new();
         let _ = through!(door, PLAIN.within(secs(60)).timer(&timer), || Ok::<_, Failed>(()));
         assert_eq!(timer.reads(), 1, "{door:?}");
         let timer = VirtualTimer::new();
         let _ = through!(door, PLAIN.within(secs(60)).timer(&timer), || Err::<(), _>(transient()));
-        assert_eq!(timer.reads(), 1 + 4, "{door:?}");
+        assert_eq!(timer.reads(), 1 + 4 + retries, "{door:?}");
     }
 }
 

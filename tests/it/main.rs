@@ -12,6 +12,7 @@ mod budget;
 mod cancel;
 mod classify;
 mod core;
+mod deadline;
 mod derive;
 mod doors;
 mod drops;

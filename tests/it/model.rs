@@ -56,6 +56,8 @@ struct Scenario {
     tokens: u32,
     least: u32,
     pause: Duration,
+    /// So much longer than it should takes every sleep of the run.
+    oversleeps: Duration,
 }
 
 /// A timer that knows the run's sleeps from the operation's.
@@ -63,6 +65,7 @@ struct Scenario {
 struct Clock {
     time: VirtualTimer,
     sleeps: RefCell<Vec<Duration>>,
+    oversleeps: Duration,
 }
 
 impl Timer for Clock {
@@ -74,7 +77,7 @@ impl Timer for Clock {
 
     fn sleep(&self, wait: Duration) -> VirtualSleep {
         self.sleeps.borrow_mut().push(wait);
-        Timer::sleep(&self.time, wait)
+        Timer::sleep(&self.time, wait.saturating_add(self.oversleeps))
     }
 }
 
@@ -85,7 +88,7 @@ impl BlockingTimer for Clock {
 
     fn sleep(&self, wait: Duration) {
         self.sleeps.borrow_mut().push(wait);
-        self.time.advance(wait);
+        self.time.advance(wait.saturating_add(self.oversleeps));
     }
 }
 
@@ -591,7 +594,7 @@ impl Scenario {
         &self,
         script: &[Step],
         begun: Duration,
-        limit: Option<Duration>,
+        (blocking, limit): (bool, Option<Duration>),
         beside: Option<&Beside>,
         dropped: Option<End>,
         drawn: Option<(&[Duration], u32)>,
@@ -600,8 +603,6 @@ impl Scenario {
         let mut run = Run::new(self.settings.policy(), begun);
         let mut draw = draws(self.seed);
         let end = model.end;
-        // An attempt that can be cut needs some time.
-        let least = Duration::from_nanos(limit.is_some().into());
         let mut story = Story {
             end: End::Panicked,
             calls: 0,
@@ -649,14 +650,14 @@ impl Scenario {
             if dropped == Some(End::Dropped { calls: story.calls, within: true }) {
                 // The time's next move has not come; the timer is there if the attempt has to be cut.
                 let step = script.get(story.calls as usize - 1).copied().unwrap_or(AFTER);
-                Self::cut(&mut story, step, limit);
+                self.cut(&mut story, step, limit);
                 story.end = dropped.unwrap();
                 return story;
             }
 
             let step = script.get(story.calls as usize - 1).copied().unwrap_or(AFTER);
             let end = story.now.saturating_add(step.took);
-            let cut = Self::cut(&mut story, step, limit);
+            let cut = self.cut(&mut story, step, limit);
             story.now = cut.map_or(end, |(at, _)| at);
             let outcome = match step.answer {
                 _ if cut.is_some() => Err(Failed::from(TimedOut::new(cut.unwrap().1))),
@@ -687,14 +688,14 @@ impl Scenario {
                 return story;
             };
             let nested = step.inner && cut.is_none();
-            let latest = story.now.saturating_add(least);
-            let allowed = model.failed(verdict, latest);
+            let allowed = model.failed(verdict, story.now);
             let mut next = match drawn {
-                None => run.failed(verdict, latest, draw()),
+                None => run.failed(verdict, story.now, draw()),
                 // A draw that nobody knows: what was slept is held against what is allowed.
                 Some((slept, calls)) => {
-                    let over = calls == story.calls && !matches!(dropped, Some(End::Dropped { within: false, .. }));
                     let wait = slept.get(story.sleeps.len()).map(|&wait| Next::Wait(wait));
+                    let waited = wait.is_some() || matches!(dropped, Some(End::Dropped { within: false, .. }));
+                    let over = calls == story.calls && !waited;
                     match allowed.stop {
                         Some(reason) if over => Next::Stop(reason),
                         _ => wait.filter(|&wait| allowed.admits(wait)).unwrap_or(Next::Wait(Duration::ZERO)),
@@ -736,20 +737,32 @@ impl Scenario {
             if !wait.is_zero() {
                 story.sleeps.push(wait);
                 if dropped != Some(End::Dropped { calls: story.calls, within: false }) {
-                    story.now = story.now.saturating_add(wait);
+                    story.now = story.now.saturating_add(wait).saturating_add(self.oversleeps);
                 }
+            }
+            // Who slept too long makes no other attempt, if there is an error to return in its place.
+            if model.end.is_some_and(|end| end <= nanos(story.now)) && (blocking || limit.is_some()) {
+                if let (Some(beside), Some(fault)) = (beside, charged) {
+                    beside.budget.give_back(fault);
+                }
+                story.stop = Some(StopReason::DeadlineExceeded);
+                story.seen = nanos(story.now);
+                let cut = Failed::from(TimedOut::new(Duration::ZERO));
+                story.end = End::Returned(if blocking { outcome } else { Err(cut) });
+                return story;
             }
         }
     }
 
     /// When an attempt is cut, and after how long; and the timer that this takes, if the attempt is not ready at once.
-    fn cut(story: &mut Story, step: Step, limit: Option<Duration>) -> Option<(Duration, Duration)> {
+    fn cut(&self, story: &mut Story, step: Step, limit: Option<Duration>) -> Option<(Duration, Duration)> {
         let end = story.now.saturating_add(step.took);
         let limit = limit.filter(|_| end > story.now)?;
         if !limit.is_zero() {
             story.sleeps.push(limit);
         }
-        let at = story.now.saturating_add(limit);
+        let oversleeps = if limit.is_zero() { Duration::ZERO } else { self.oversleeps };
+        let at = story.now.saturating_add(limit).saturating_add(oversleeps);
         (at < end).then_some((at, limit))
     }
 
@@ -771,8 +784,10 @@ impl Scenario {
 
     /// Takes all runs through a door, and compares each with its account.
     fn check(&self, door: Door, kind: Kind) {
-        let (clock, beside, reference) = (Clock::default(), self.beside(), self.beside());
-        let limit = self.limit.filter(|_| Door::ASYNC.contains(&door));
+        let clock = Clock { oversleeps: self.oversleeps, ..Clock::default() };
+        let (beside, reference) = (self.beside(), self.beside());
+        let blocking = Door::BLOCKING.contains(&door);
+        let limit = self.limit.filter(|_| !blocking);
         let unknown = kind == Kind::Plain && self.settings.jitter != Jitter::None;
         if unknown && self.settings.base.min(self.settings.max) < millis(1) {
             // A draw of zero leaves no trace, and here it would be likely.
@@ -790,7 +805,7 @@ impl Scenario {
             let slept = clock.sleeps.take();
             let drawn = (kind == Kind::Plain && self.settings.jitter != Jitter::None)
                 .then_some((&slept[..], world.calls.get()));
-            let story = self.account(script, begun, limit, full.then_some(&reference), dropped, drawn);
+            let story = self.account(script, begun, (blocking, limit), full.then_some(&reference), dropped, drawn);
             assert_eq!(end, story.end, "{told}: {story:?}");
             assert_eq!(world.calls.get(), story.calls, "{told}");
             assert_eq!(slept, story.sleeps, "{told}");
@@ -875,12 +890,13 @@ fn any_scenario(polls: impl Strategy<Value = Option<usize>>) -> impl Strategy<Va
     let nested = prop_oneof![Just(Nested::Retry), Just(Nested::GiveUp)];
     let guards = (0_u32..12, 1_u32..12, (1_u64..20_000).prop_map(millis));
     let settings = prop_oneof![any_settings(), any_sensible_settings()];
-    (settings, any::<u64>(), scripts, polls, limit, nested, guards).prop_map(
-        |(settings, seed, scripts, polls, limit, nested, (tokens, least, pause))| {
+    let oversleeps = prop_oneof![3 => Just(Duration::ZERO), 1 => (0_u64..9_000).prop_map(millis)];
+    (settings, any::<u64>(), scripts, polls, limit, nested, guards, oversleeps).prop_map(
+        |(settings, seed, scripts, polls, limit, nested, (tokens, least, pause), oversleeps)| {
             // Out of retries, not out of patience.
             let total = if settings.total == u32::MAX { 40 } else { settings.total };
             let settings = Settings { total, ..settings };
-            Scenario { settings, seed, scripts, polls, limit, nested, tokens, least, pause }
+            Scenario { settings, seed, scripts, polls, limit, nested, tokens, least, pause, oversleeps }
         },
     )
 }

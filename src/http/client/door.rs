@@ -85,8 +85,8 @@ pub(super) struct Accepting<'a, K> {
     fate: &'a Fate,
 }
 
-impl<V, R, K: Accept<V>> Accept<&Answer<V, R>> for Accepting<'_, K> {
-    fn verdict(&mut self, answer: &&Answer<V, R>) -> Option<Verdict> {
+impl<V, R, K: Accept<V>> Accept<Answer<V, R>> for Accepting<'_, K> {
+    fn verdict(&mut self, answer: &Answer<V, R>) -> Option<Verdict> {
         let verdict = match answer {
             Answer::Read(value) => self.accept.verdict(value)?,
             Answer::Refused(_, verdict) => *verdict,
@@ -123,7 +123,7 @@ pub(super) fn last<E>(step: Step<Infallible, E>) -> E {
     match step {
         Step::Done(Err(error)) => error,
         Step::Done(Ok(never)) => match never {},
-        Step::Wait(_) => unreachable!("a permanent failure is not retried"),
+        Step::Wait(..) => unreachable!("a permanent failure is not retried"),
     }
 }
 

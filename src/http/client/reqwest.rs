@@ -4,6 +4,7 @@ use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
 use core::future::{Future, Ready, ready};
+use core::mem;
 use core::pin::pin;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
@@ -17,7 +18,7 @@ use hyper::body::Bytes;
 use super::door::{Answer, Fate, Sent, last, prepare, unbuilt_blocking};
 use super::hops::{Hops, counting};
 use super::session::{Rules, Session, guarded};
-use super::template::{Template, again, drain, shorten};
+use super::template::{Template, again, drain, shorten, without_body};
 use crate::drive::before::{BeforeAsync, BeforeBlocking};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
@@ -67,7 +68,8 @@ impl RetryExt for blocking::RequestBuilder {
 /// `B` is reqwest's own builder, async or blocking. An attempt ends when the body is read, so a body that breaks is
 /// fetched again; after `send`, which gives the response as soon as its head is there, reading the body is the caller's.
 ///
-/// If retries run out on a status, the last response comes back as `Ok`, as reqwest itself gives it. A policy's
+/// If retries run out on a status, the last response comes back as `Ok`, as reqwest itself gives it. If the deadline
+/// passed during a wait, the last error or response comes back, the response without its body. A policy's
 /// [`when_ok`](Retry::when_ok) is asked about what the request gives: a response, or the body that was read.
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body
@@ -166,7 +168,7 @@ where
     where
         K: Accept<String>,
     {
-        self.run(reqwest::Response::text, forget)
+        self.run(reqwest::Response::text, whole)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -182,7 +184,7 @@ where
     where
         K: Accept<Bytes>,
     {
-        self.run(reqwest::Response::bytes, forget)
+        self.run(reqwest::Response::bytes, whole)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -199,7 +201,7 @@ where
     where
         K: Accept<V>,
     {
-        self.run(reqwest::Response::json, forget)
+        self.run(reqwest::Response::json, whole)
     }
 
     fn run<V, R, F, D, W>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>
@@ -208,7 +210,7 @@ where
         R: Fn(reqwest::Response) -> F + Copy,
         F: Future<Output = Result<V, Error>>,
         D: Fn(V) -> W,
-        W: Future<Output = ()>,
+        W: Future<Output = V>,
     {
         async move {
             let Self { builder, retry, mut rules } = self;
@@ -261,34 +263,40 @@ where
                     Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
                 };
                 fate.spent.store(template.is_spent(), Relaxed);
-                let wait = match outcome {
-                    Ok(answer) => {
-                        let wait = match driver.settle(&mut memory, Ok::<_, Error>(&answer)) {
-                            Step::Done(_) => {
-                                return match answer {
-                                    Answer::Read(value) => Ok(value),
-                                    Answer::Refused(response, _) => read(response).await,
-                                };
-                            }
-                            Step::Wait(wait) => wait,
-                        };
-                        match answer {
-                            Answer::Read(value) => discard(value).await,
-                            Answer::Refused(response, _) => drain(response).await,
-                        }
-                        wait
-                    }
-                    Err(error) => {
-                        fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(&error) });
-                        match driver.settle(&mut memory, Err::<Infallible, _>(error)) {
-                            Step::Done(outcome) => return outcome.map(|never| match never {}),
-                            Step::Wait(wait) => wait,
-                        }
-                    }
+                if let Err(error) = &outcome {
+                    fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(error) });
+                }
+                let (wait, outcome) = match driver.settle(&mut memory, outcome) {
+                    Step::Done(outcome) => return finish(outcome, read).await,
+                    Step::Wait(wait, outcome) => (wait, outcome),
                 };
+                let outcome = match outcome {
+                    Ok(Answer::Read(value)) => Ok(Answer::Read(discard(value).await)),
+                    Ok(Answer::Refused(response, verdict)) => Ok(Answer::Refused(drain(response).await, verdict)),
+                    Err(error) => Err(error),
+                };
+                // Only a run with a deadline can still return it.
+                let last = (policy.within != u64::MAX).then_some(outcome);
                 rest(pin!(driver.sleep(wait))).await;
+                if let Some(outcome) = last.filter(|_| driver.is_late(&mut memory)) {
+                    return finish(outcome, read).await;
+                }
             }
         }
+    }
+}
+
+/// Returns what a run ends with. The page of a status that was not retried is read here.
+async fn finish<V, F>(
+    outcome: Result<Answer<V, reqwest::Response>, Error>,
+    read: impl Fn(reqwest::Response) -> F,
+) -> Result<V, Error>
+where
+    F: Future<Output = Result<V, Error>>,
+{
+    match outcome? {
+        Answer::Read(value) => Ok(value),
+        Answer::Refused(response, _) => read(response).await,
     }
 }
 
@@ -304,9 +312,15 @@ fn refusal(rejected: Rejected, url: &Url) -> ::http::Response<String> {
     response.body(rejected.to_string()).unwrap_or_default()
 }
 
+/// Lets a body go unread, and returns the response without it.
+fn unread(mut response: blocking::Response) -> blocking::Response {
+    let headers = mem::take(response.headers_mut());
+    without_body(response.status(), response.version(), response.url().clone(), headers).into()
+}
+
 /// What was read whole leaves nothing to drain.
-fn forget<V>(_: V) -> Ready<()> {
-    ready(())
+fn whole<V>(value: V) -> Ready<V> {
+    ready(value)
 }
 
 impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
@@ -326,7 +340,7 @@ where
     where
         K: Accept<blocking::Response>,
     {
-        self.run(Ok)
+        self.run(Ok, unread)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
@@ -339,7 +353,7 @@ where
     where
         K: Accept<String>,
     {
-        self.run(blocking::Response::text)
+        self.run(blocking::Response::text, |text| text)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -351,7 +365,7 @@ where
     where
         K: Accept<Bytes>,
     {
-        self.run(blocking::Response::bytes)
+        self.run(blocking::Response::bytes, |bytes| bytes)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -364,10 +378,10 @@ where
     where
         K: Accept<V>,
     {
-        self.run(blocking::Response::json)
+        self.run(blocking::Response::json, |value| value)
     }
 
-    fn run<V>(self, read: impl Fn(blocking::Response) -> Result<V, Error>) -> Result<V, Error>
+    fn run<V>(self, read: impl Fn(blocking::Response) -> Result<V, Error>, let_go: impl Fn(V) -> V) -> Result<V, Error>
     where
         K: Accept<V>,
     {
@@ -405,26 +419,27 @@ where
                 Ok(()) => driver.scoped(&memory, &mut attempt),
                 Err(rejected) => Ok(Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict())),
             };
-            let wait = match outcome {
-                // To read on could take for ever, a byte at a time. The client drains what has come with the head.
-                Ok(answer) => match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
-                    Step::Done(_) => {
-                        return match answer {
-                            Answer::Read(value) => Ok(value),
-                            Answer::Refused(response, _) => read(response),
-                        };
-                    }
-                    Step::Wait(wait) => wait,
-                },
-                Err(error) => {
-                    fate.sent(hops.sent(&error));
-                    match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
-                        Step::Done(outcome) => return outcome.map(|never| match never {}),
-                        Step::Wait(wait) => wait,
-                    }
-                }
+            if let Err(error) = &outcome {
+                fate.sent(hops.sent(error));
+            }
+            let finish = |outcome: Result<Answer<V, blocking::Response>, Error>| match outcome? {
+                Answer::Read(value) => Ok(value),
+                Answer::Refused(response, _) => read(response),
             };
+            let (wait, outcome) = match driver.settle_blocking(&mut memory, outcome) {
+                Step::Done(outcome) => return finish(outcome),
+                Step::Wait(wait, outcome) => (wait, outcome),
+            };
+            // To read on could take for ever, a byte at a time. The client drains what has come with the head.
+            let outcome = outcome.map(|answer| match answer {
+                Answer::Read(value) => Answer::Read(let_go(value)),
+                Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
+            });
+            let last = (policy.within != u64::MAX).then_some(outcome);
             driver.wait_blocking(wait);
+            if let Some(outcome) = last.filter(|_| driver.is_late_blocking(&mut memory)) {
+                return finish(outcome);
+            }
         }
     }
 }

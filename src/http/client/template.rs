@@ -1,13 +1,16 @@
 //! Writes one request again for each attempt, and knows what became of its body.
 
 use core::future::{Future as _, poll_fn};
+use core::mem;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::reqwest::{Body, Request, Response, Url};
+use ::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use ::http::{HeaderMap, StatusCode, Version};
+use ::reqwest::{Body, Request, Response, ResponseBuilderExt as _, Url};
 use hyper::body::{Bytes, Frame, SizeHint};
 
 use crate::time::Yield;
@@ -162,21 +165,41 @@ impl hyper::body::Body for Shared {
 /// No more than this is read of a response that is not wanted; a connection that has more left is not used again.
 const DRAINED: usize = 64 * 1024;
 
-/// Reads what has come of a body, so that its connection can be used again. Never waits for a server that is slow.
-pub(super) async fn drain(mut response: Response) {
+/// Reads what has come of a body, so that its connection can be used again, and returns the response without it. Never
+/// waits for a server that is slow.
+pub(super) async fn drain(mut response: Response) -> Response {
+    let headers = mem::take(response.headers_mut());
+    let bare = without_body(response.status(), response.version(), response.url().clone(), headers);
     let mut turns = 16;
     let mut read = 0;
     while read < DRAINED && turns > 0 {
         let mut chunk = pin!(response.chunk());
         match poll_fn(|context| Poll::Ready(chunk.as_mut().poll(context))).await {
             Poll::Ready(Ok(Some(chunk))) => read += chunk.len(),
-            Poll::Ready(_) => return,
+            Poll::Ready(_) => break,
             Poll::Pending => {
                 turns -= 1;
                 Yield::default().await;
             }
         }
     }
+    bare.into()
+}
+
+/// Returns a response that has this head and an empty body.
+pub(super) fn without_body(
+    status: StatusCode,
+    version: Version,
+    url: Url,
+    headers: HeaderMap,
+) -> ::http::Response<&'static str> {
+    let mut response =
+        ::http::Response::builder().status(status).version(version).url(url).body("").unwrap_or_default();
+    *response.headers_mut() = headers;
+    for length in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        response.headers_mut().remove(length);
+    }
+    response
 }
 
 pub(super) use again;

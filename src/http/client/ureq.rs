@@ -1,7 +1,6 @@
 //! A door for ureq.
 
 use core::borrow::Borrow;
-use core::convert::Infallible;
 use core::fmt;
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
@@ -201,6 +200,15 @@ impl Read for Watched<'_> {
     }
 }
 
+/// Drops the page unread and returns the response without it. ureq cannot read what has come without waiting for the
+/// rest, which may never come. The connection closes here, before the wait.
+fn unread(mut response: Response<Body>) -> Response<Body> {
+    for length in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+        response.headers_mut().remove(length);
+    }
+    response.map(|_| Body::builder().data(Vec::new()))
+}
+
 impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
 where
     P: Plan,
@@ -218,7 +226,7 @@ where
     where
         K: Accept<Response<Body>>,
     {
-        self.run(Ok)
+        self.run(Ok, unread)
     }
 
     /// Sends the request and reads the body as text, both in the attempt.
@@ -231,7 +239,7 @@ where
     where
         K: Accept<String>,
     {
-        self.run(|mut response| response.body_mut().read_to_string())
+        self.run(|mut response| response.body_mut().read_to_string(), |value| value)
     }
 
     /// Sends the request and reads the body, both in the attempt.
@@ -243,7 +251,7 @@ where
     where
         K: Accept<Vec<u8>>,
     {
-        self.run(|mut response| response.body_mut().read_to_vec())
+        self.run(|mut response| response.body_mut().read_to_vec(), |value| value)
     }
 
     /// Sends the request and reads the body as JSON, both in the attempt.
@@ -257,10 +265,10 @@ where
         K: Accept<V>,
     {
         // Read whole first: of a body that breaks off, JSON alone would say that it is malformed.
-        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json())
+        self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json(), |value| value)
     }
 
-    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>) -> Result<V, Error>
+    fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, let_go: impl Fn(V) -> V) -> Result<V, Error>
     where
         K: Accept<V>,
     {
@@ -302,37 +310,37 @@ where
                 Ok(()) => driver.scoped(&memory, attempt),
                 Err(rejected) => Err(Error::Io(rejected.into())),
             };
-            let wait = match outcome {
-                Ok(answer) => match driver.settle_blocking(&mut memory, Ok::<_, Error>(&answer)) {
-                    Step::Done(_) => {
-                        let response = match answer {
-                            Answer::Read(value) => return Ok(value),
-                            Answer::Refused(response, _) => response,
-                        };
-                        // Nothing of the last response was read, so its body is still the caller's.
-                        return failed(&response)
-                            .map_or_else(|| read(response), |status| Err(Error::StatusCode(status)));
-                    }
-                    // The page stays unread: ureq cannot read what has come without waiting for the rest, which may
-                    // never come. Dropping it here closes its connection before the wait.
-                    Step::Wait(wait) => wait,
-                },
-                Err(error) => {
-                    fate.sent(match redirects {
-                        _ if telling && !touched.load(Relaxed) => Sent::Nothing,
-                        true => Sent::Perhaps,
-                        false => Sent::AsJudged,
-                    });
-                    // A status that the rules accept is not retried because errors of its kind are.
-                    let kept = |status| Statuses::TRANSIENT.contains(status) && !rules.statuses().contains(status);
-                    fate.hopeless.store(matches!(error, Error::StatusCode(status) if kept(status)), Relaxed);
-                    match driver.settle_blocking(&mut memory, Err::<Infallible, _>(error)) {
-                        Step::Done(outcome) => return outcome.map(|never| match never {}),
-                        Step::Wait(wait) => wait,
-                    }
+            if let Err(error) = &outcome {
+                fate.sent(match redirects {
+                    _ if telling && !touched.load(Relaxed) => Sent::Nothing,
+                    true => Sent::Perhaps,
+                    false => Sent::AsJudged,
+                });
+                // A status that the rules accept is not retried because errors of its kind are.
+                let kept = |status| Statuses::TRANSIENT.contains(status) && !rules.statuses().contains(status);
+                fate.hopeless.store(matches!(error, Error::StatusCode(status) if kept(*status)), Relaxed);
+            }
+            // Nothing of the last response was read, so its body is still the caller's, unless the run overslept.
+            let finish = |outcome: Result<Answer<V, Response<Body>>, Error>| match outcome? {
+                Answer::Read(value) => Ok(value),
+                Answer::Refused(response, _) => {
+                    failed(&response).map_or_else(|| read(response), |status| Err(Error::StatusCode(status)))
                 }
             };
+            let (wait, outcome) = match driver.settle_blocking(&mut memory, outcome) {
+                Step::Done(outcome) => return finish(outcome),
+                Step::Wait(wait, outcome) => (wait, outcome),
+            };
+            let outcome = outcome.map(|answer| match answer {
+                Answer::Read(value) => Answer::Read(let_go(value)),
+                Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
+            });
+            // Only a run with a deadline can still return it.
+            let last = (policy.within != u64::MAX).then_some(outcome);
             driver.wait_blocking(wait);
+            if let Some(outcome) = last.filter(|_| driver.is_late_blocking(&mut memory)) {
+                return finish(outcome);
+            }
         }
     }
 }
