@@ -14,6 +14,8 @@ mod hyper;
 mod io;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "ureq")]
+mod texts;
 #[cfg(feature = "tokio")]
 mod tokio;
 #[cfg(feature = "tower")]

@@ -15,3 +15,4 @@ mod soak;
 mod stalls;
 mod tower;
 mod ureq;
+mod ureq_errors;
