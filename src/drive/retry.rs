@@ -201,8 +201,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Writes what happens into this report, on success and on failure.
     ///
-    /// Each failure is kept with the error's text: one line of at most 96 bytes, control characters escaped, credentials and
-    /// query of any URL left out. It reads the clock when the run starts and at each attempt's end.
+    /// Each failure is kept with the error's text: one line of at most 96 bytes, without control characters and without
+    /// the credentials, query and fragment of any URL. The run reads the clock when the run starts and at each attempt's end.
     pub fn report(self, report: &mut Report) -> Retry<P, C, K, (O, Reporting<'_, ByDisplay>), B, T> {
         replace!(self, observe: (self.observe, Reporting::new(report, ByDisplay)))
     }
@@ -305,8 +305,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Adds to the run's [events](crate::guide::events) the errors' text, as `exception.message`, and how long the run took.
     ///
-    /// The text is made safe as a report's is: one line of at most 96 bytes, control characters escaped, credentials
-    /// and query of any URL left out. Without this the events leave out the error's text: not every error has one, and
+    /// The text is as safe as a report's: one line of at most 96 bytes, without control characters and without the
+    /// credentials, query and fragment of any URL. Without this the events leave out the error's text: not every error has one, and
     /// it may hold what belongs into no log. It makes the run look at the clock, as a report does.
     ///
     /// ```

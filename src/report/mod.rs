@@ -12,7 +12,7 @@ use crate::run::StopReason;
 use crate::time::nanos::{self, Brief};
 use crate::verdict::{Fault, Named};
 
-use self::line::Line;
+use self::line::{Redacted, Text};
 #[cfg(feature = "std")]
 pub use self::timeline::{Forecast, Timeline};
 
@@ -157,7 +157,7 @@ pub struct Failure {
     wait: Option<Duration>,
     hint: Option<Duration>,
     nested: bool,
-    message: Line,
+    message: Text<96>,
 }
 
 impl Failure {
@@ -171,7 +171,7 @@ impl Failure {
             wait: None,
             hint: None,
             nested: false,
-            message: Line::new(),
+            message: Text::new(),
         }
     }
 
@@ -221,8 +221,20 @@ impl Failure {
         self.nested
     }
 
-    /// Tells the error's text on one line: at most 96 bytes, control characters escaped, credentials and query of any
-    /// URL left out. Empty for an `Ok` value that was not accepted.
+    /// Returns the error's text as one line of at most 96 bytes; empty for an `Ok` value that was not accepted.
+    ///
+    /// Control characters are escaped. Credentials of a URL are `***`. Its query or fragment is `…`, and so is the text
+    /// behind it, because nothing ends a query for certain.
+    ///
+    /// ```
+    /// use persevere::{Policy, Report};
+    /// use std::io;
+    ///
+    /// let mut report = Report::new();
+    /// let text = "GET https://me:pass@host/a?q=(b c)&token=d failed";
+    /// let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(io::Error::other(text)));
+    /// assert_eq!(report.failures().next().unwrap().message(), "GET https://***@host/a?… failed");
+    /// ```
     pub fn message(&self) -> &str {
         self.message.as_str()
     }
@@ -316,12 +328,11 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
     fn failed(&mut self, failure: &Failed<'_, E>) {
         let wait = failure.wait();
         let waited = wait.map_or(0, nanos::from);
-        let mut message = Line::new();
+        let mut message = Redacted::new(Text::new());
         if let Some(error) = failure.error {
             // A description that fails leaves what it wrote so far.
             let _ = write!(message, "{}", Described(&self.describe, error));
         }
-        message.finish();
         self.report.keep(Failure {
             // The run may count from its last progress. The report counts all.
             attempt: self.report.attempts,
@@ -332,7 +343,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
             wait,
             hint: failure.verdict.hint(),
             nested: failure.nested,
-            message,
+            message: message.finish(),
         });
         self.begun = failure.now.saturating_add(waited);
         self.report.waited = self.report.waited.saturating_add(waited);

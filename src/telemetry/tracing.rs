@@ -9,7 +9,7 @@ use tracing::{Span, info, info_span, warn};
 
 use crate::observe::around::Scoped;
 use crate::observe::{Failed, Observe, Observer, never_refuses};
-use crate::report::line::Line;
+use crate::report::line::{Redacted, Text};
 use crate::report::{Describe, Described};
 use crate::run::{Next, StopReason};
 use crate::telemetry::{WORDS, word_index};
@@ -64,9 +64,9 @@ impl Trace {
         if !tracing::enabled!(target: "persevere", tracing::Level::INFO) {
             return;
         }
-        let mut text = Line::new();
+        let mut text = Redacted::new(Text::<96>::new());
         let told = failure.error.is_some_and(|error| observe.text(error, &mut text));
-        text.finish();
+        let text = text.finish();
         info!(
             target: "persevere",
             parent: &self.span,

@@ -262,3 +262,74 @@ fn no_report_shows_a_secret() {
         }
     }
 }
+
+/// URLs with delimiters inside of what is secret: percent-encoded by the client or not, valid or not.
+fn urls_with_secrets() -> Vec<String> {
+    let signs = ["", "(", ")", "[x]", "'", "\"", " ", "\t", "\n", "\0", ",", ";", "@", "%20", "%", "é", "<", "|"];
+    let urls = |sign: &str| {
+        [
+            format!("http://127.0.0.1:1/items?filter={sign}new{sign}&api_key={sign}hunter2{sign}"),
+            format!("http://127.0.0.1:1?{sign}hunter2"),
+            format!("http://127.0.0.1:1/items#{sign}hunter2"),
+            format!("http://me:{sign}hunter2{sign}@127.0.0.1:1/items"),
+            format!("http://hunter2{sign}@127.0.0.1:1/"),
+            format!("http://127.0.0.1:1/http://me:x{sign}hunter2@host/"),
+        ]
+    };
+    signs.into_iter().flat_map(urls).collect()
+}
+
+#[tokio::test]
+async fn no_delimiter_lets_a_secret_into_a_report_of_async_reqwest() {
+    let client = client();
+    for url in urls_with_secrets() {
+        let mut report = Report::new();
+        assert!(client.get(&url).retry(POLICY.total(0).report(&mut report)).send().await.is_err());
+        assert_hides(&report, &url);
+    }
+}
+
+#[test]
+fn no_delimiter_lets_a_secret_into_a_report_of_blocking_reqwest_or_ureq() {
+    let (client, policy) = (blocking(), POLICY.total(0));
+    let agent = RetryAgent::new(ureq::Agent::config_builder().proxy(None).build().into(), policy);
+    for url in urls_with_secrets() {
+        let (mut by_reqwest, mut by_ureq) = (Report::new(), Report::new());
+        assert!(client.get(&url).retry(policy.report(&mut by_reqwest)).send().is_err());
+        assert!(agent.get(&url).policy(policy.report(&mut by_ureq)).call().is_err());
+        for report in [by_reqwest, by_ureq] {
+            assert_hides(&report, &url);
+        }
+    }
+}
+
+/// `error_for_status` of reqwest, and this crate's, in plain runs.
+#[test]
+fn no_delimiter_lets_a_secret_into_a_report_of_an_error_status() {
+    let server = Server::new(|peer| {
+        if peer.request().is_some() {
+            peer.send(respond(404, "connection: close\r\n", ""));
+        }
+    });
+    let port = server.url().split(['/', ':']).nth(4).unwrap().to_owned();
+    let client = blocking();
+    for url in urls_with_secrets() {
+        let url = url.replacen("127.0.0.1:1", &format!("127.0.0.1:{port}"), 1);
+        let mut report = Report::new();
+        let run = POLICY.total(0).report(&mut report);
+        assert!(run.run(|| client.get(&url).send()?.error_for_status()).is_err());
+        assert_hides(&report, &url);
+        if let Ok(response) = client.get(&url).send() {
+            let error = persevere::http::error_for_status(response).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}
+
+#[track_caller]
+fn assert_hides(report: &Report, url: &str) {
+    let failure = report.failures().next().unwrap();
+    let shown = format!("{report} {report:?} {} {failure} {failure:?}", report.timeline().width(200));
+    assert!(!shown.contains("hunter2"), "{url}: {shown}");
+    assert!(!failure.message().is_empty());
+}

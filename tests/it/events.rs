@@ -16,7 +16,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::support::{Door, Failed, permanent, secs, through, transient};
+use crate::support::{Door, Failed, permanent, secs, texts_with_secrets, through, transient};
 
 type Fields = BTreeMap<&'static str, String>;
 
@@ -312,6 +312,17 @@ fn the_text_tells_no_secret_of_a_url_and_may_be_replaced() {
     let (_, lines) = Log::of(|| quiet.run(|| Err::<(), _>(error())));
     let Told::Event(_, _, fields) = &lines[1] else { panic!("{lines:?}") };
     assert_eq!(fields["exception.message"], "Other");
+}
+
+#[test]
+fn no_event_shows_a_secret_of_a_url() {
+    // Each text through one entry point, and each entry point with a hundred texts.
+    for (text, door) in texts_with_secrets().iter().zip(Door::ALL.into_iter().cycle()) {
+        let policy = Policy::new().total(0).events();
+        let (_, lines) = Log::of(|| through!(door, policy, || Err::<(), _>(io::Error::other(text.as_str()))));
+        let shown = format!("{lines:?}");
+        assert!(!shown.contains("SEC") && shown.contains("GET "), "{text:?}, {door:?}: {shown}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod peers;
 mod pictures;
 mod policy;
 mod report;
+mod secrets;
 mod serde;
 mod shared;
 mod soak;

@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::{Failure, Fault, Jitter, Policy, Report, Retryable, StopReason, Timer, Verdict, retry_async};
 
-use crate::support::{Door, Failed, millis, secs, through, transient};
+use crate::support::{Door, Failed, millis, secs, texts_with_secrets, through, transient};
 
 /// Waits 0, 0.6 s, 1.2 s, exactly.
 const PLAIN: Policy = Policy::new().jitter(Jitter::None);
@@ -158,6 +158,33 @@ fn control_characters_in_a_message_cannot_forge_a_line() {
 fn no_credentials_or_queries_of_urls_are_kept() {
     assert_eq!(told("GET https://me:secret@host/path?token=abc failed"), "GET https://***@host/path?… failed");
     assert_eq!(told("postgres://root:p%2Fss@db/name#part"), "postgres://***@db/name#…");
+}
+
+#[test]
+fn no_way_to_read_a_report_shows_a_secret_of_a_url() {
+    // Each text through one entry point, and each entry point with a hundred texts.
+    for (text, door) in texts_with_secrets().iter().zip(Door::ALL.into_iter().cycle()) {
+        let mut report = Report::new();
+        let run = PLAIN.total(0).report(&mut report);
+        let _ = through!(door, run, || Err::<(), _>(io::Error::other(text.as_str())));
+        let failure = report.failures().next().unwrap();
+        let drawn = [report.timeline().width(200).to_string(), report.timeline().to_svg()];
+        let shown = format!("{report} {report:?} {failure} {failure:?} {} {drawn:?}", failure.message());
+        assert!(!shown.contains("SEC"), "{text:?}, {door:?}: {shown}");
+        assert!(failure.message().starts_with("GET "), "{}", failure.message());
+    }
+}
+
+#[test]
+fn a_description_of_an_error_is_redacted_too() {
+    for text in texts_with_secrets() {
+        let mut report = Report::new();
+        // A character at a time.
+        let describe =
+            |_: &Failed, f: &mut fmt::Formatter<'_>| text.chars().try_for_each(|c| fmt::Write::write_char(f, c));
+        let _ = PLAIN.total(0).report_with(&mut report, describe).run(numbered());
+        assert!(!report.to_string().contains("SEC"), "{text:?}: {report}");
+    }
 }
 
 #[test]

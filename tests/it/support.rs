@@ -221,3 +221,27 @@ macro_rules! through {
     }};
 }
 pub(crate) use through;
+
+/// Texts with a URL that has secrets, in all of which stands `SECRET`: delimiters around the URL, and inside what is
+/// secret.
+pub(crate) fn texts_with_secrets() -> Vec<String> {
+    let mut texts = Vec::new();
+    for (open, close) in
+        [("", ""), ("(", ")"), ("[", "]"), ("'", "'"), ("\"", "\""), ("<", ">"), ("`", "`"), (", ", ", ")]
+    {
+        for sign in ["", "(", ")", "[x]", "'", "\"", " ", "\t", "\n", "\0", ",", ";", "@", "%20", "é", "<", "\u{2028}"]
+        {
+            for url in [
+                format!("https://host/q?filter={sign}x{sign}&token={sign}SECRET{sign}"),
+                format!("https://host?{sign}SECRET"),
+                format!("https://host/#{sign}SECRET"),
+                format!("postgres://me:{sign}SECRET{sign}@host/db"),
+                format!("ftp://{sign}SECRET{sign}@host/"),
+                format!("http://proxy/http://me:x{sign}SECRET@host/"),
+            ] {
+                texts.push(format!("GET {open}{url}{close} failed"));
+            }
+        }
+    }
+    texts
+}

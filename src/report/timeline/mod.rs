@@ -8,7 +8,7 @@ mod svg;
 
 use core::fmt::{self, Write as _};
 
-use crate::report::line::Line;
+use crate::report::line::Text;
 
 pub use self::forecast::Forecast;
 pub use self::run::Timeline;
@@ -136,14 +136,14 @@ impl<'a, 'f> Row<'a, 'f> {
 
     /// Writes a short text at the right end of a column.
     fn right(&mut self, columns: usize, ink: Ink, text: impl fmt::Display) -> fmt::Result {
-        let text = short(text);
+        let text = Text::<96>::of(text);
         self.space(columns.saturating_sub(text.as_str().chars().count()));
         self.text(ink, text.as_str())
     }
 
     /// Writes a short text at the left end of a column.
     fn left(&mut self, columns: usize, ink: Ink, text: impl fmt::Display) -> fmt::Result {
-        let text = short(text);
+        let text = Text::<96>::of(text);
         self.text(ink, text.as_str())?;
         self.space(columns.saturating_sub(text.as_str().chars().count()));
         Ok(())
@@ -166,14 +166,6 @@ impl fmt::Display for Repeated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (0..self.1).try_for_each(|_| f.write_char(self.0))
     }
-}
-
-/// A text of at most 96 bytes.
-fn short(text: impl fmt::Display) -> Line {
-    let mut line = Line::new();
-    let _ = write!(line, "{text}");
-    line.finish();
-    line
 }
 
 /// Text cut to so many columns, the cut marked.
@@ -210,16 +202,16 @@ struct Wrapped<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     width: usize,
     column: usize,
-    word: Line,
+    word: Text<96>,
 }
 
 impl<'a, 'f> Wrapped<'a, 'f> {
     fn new(f: &'a mut fmt::Formatter<'f>, width: u16) -> Self {
-        Self { f, width: usize::from(width), column: 0, word: Line::new() }
+        Self { f, width: usize::from(width), column: 0, word: Text::new() }
     }
 
     fn flush(&mut self) -> fmt::Result {
-        let word = core::mem::replace(&mut self.word, Line::new());
+        let word = core::mem::replace(&mut self.word, Text::new());
         let length = word.as_str().chars().count();
         if self.column > 0 && self.column + 1 + length > self.width {
             self.f.write_char('\n')?;
@@ -239,7 +231,8 @@ impl fmt::Write for Wrapped<'_, '_> {
             if index > 0 {
                 self.flush()?;
             }
-            self.word.write_str(piece)?;
+            // A word that is cut is no reason to fail.
+            let _ = self.word.write_str(piece);
         }
         Ok(())
     }

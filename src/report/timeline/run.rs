@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{Cut, Ink, LEAST_WIDTH, Row, Short, Style, cell, digits, short, styled, wrapped};
+use super::{Cut, Ink, LEAST_WIDTH, Row, Short, Style, cell, digits, styled, wrapped};
+use crate::report::line::Text;
 use crate::report::{Failure, Report};
 use crate::run::StopReason;
 use crate::time::nanos;
@@ -190,7 +191,7 @@ impl fmt::Display for Timeline<'_> {
                     row.space(2 + from);
                     row.bar(Ink::Faint, '┄', to - from)?;
                     row.space(bar - to + 2);
-                    row.text(Ink::Plain, short(format_args!("{count} more failure{}", plural(count))).as_str())?;
+                    row.text(Ink::Plain, format_args!("{count} more failure{}", plural(count)))?;
                     continue;
                 }
                 Entry::Failed(failure) => {
@@ -219,7 +220,7 @@ impl fmt::Display for Timeline<'_> {
             }
             row.space(2);
             if let Some(room) = message {
-                let text = short(Message(failure));
+                let text = Text::<96>::of(Message(failure));
                 let text = text.as_str().trim_end();
                 if !text.is_empty() {
                     row.text(Ink::Plain, Cut(text, room))?;
