@@ -19,8 +19,8 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
             .when(of.when(|error| error.is_busy()))
         ),
         |run, memory| {
-            let attempt = run.attempt_blocking(memory);
             let mut name = ::persevere::__private::clone_mut(&mut name);
+            let attempt = run.attempt_blocking(memory);
             name.push('!');
             server.get(name, attempt.left())
         }

@@ -35,7 +35,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     let (asked, before) = before(args.before.as_ref(), &private);
     if let Shape::Blocking = shape {
         let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt_blocking(memory);));
-        let operation = braced_at(quoted!(#attempt #asked #clones #before #body), *place);
+        let operation = braced_at(quoted!(#asked #clones #before #attempt #body), *place);
         return quoted! {
             let of = #private::of::<#result>();
             of.block(#made, |run, memory| #operation)
@@ -44,28 +44,30 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     // Never taken: it gives the block its type. What has no name is taken from `of`, a pointer more.
     let unnamed = idents(result.clone()).iter().any(|word| word == "_");
     let never = if unnamed { quoted!(of.never()) } else { quoted!(#private::never::<#result>()) };
+    // The hook is part of the attempt, and what is left of its time is known when the operation starts.
+    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = teller.attempt();));
+    let told = attempt.as_ref().map(|_| quoted!(let (teller, run) = run.told(&memory);));
     let operation = quoted! {
         if let #private::Option::Some(never) = #never {
             return never;
         }
-        #before #body
+        #before #attempt #body
     };
     let operation = braced_at(operation, *place);
     let operation = quoted!(run.guard_future(&memory, async #operation).await);
-    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt(&memory);));
     // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
     quoted! {
         let of = #private::of::<#result>();
         let mut run = #made;
         let mut memory = run.start();
         loop {
-            #attempt
             #asked
             let outcome = 'attempt: {
                 if let #private::Option::Some(refused) = run.refuse() {
                     break 'attempt #private::Result::Err(refused);
                 }
                 #clones
+                #told
                 #operation
             };
             let wait = match run.settle(&mut memory, outcome) {

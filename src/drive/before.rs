@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::{Future, Ready};
 
-use crate::observe::event::Event;
+use crate::observe::event::{Attempt, Event};
 
 /// What a hook keeps over the wait: nothing where there is no hook.
 #[doc(hidden)]
@@ -58,6 +58,22 @@ impl<M: FnOnce() -> F, F: Future> Make for M {
     #[inline(always)]
     fn make(self) -> F {
         self()
+    }
+}
+
+/// As [`Make`], for a closure that is told of its attempt.
+pub(crate) trait MakeTold {
+    type Future: Future;
+
+    fn make_told(self, attempt: Attempt) -> Self::Future;
+}
+
+impl<M: FnOnce(Attempt) -> F, F: Future> MakeTold for M {
+    type Future = F;
+
+    #[inline(always)]
+    fn make_told(self, attempt: Attempt) -> F {
+        self(attempt)
     }
 }
 

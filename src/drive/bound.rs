@@ -21,13 +21,12 @@ pub trait Bound: Timing {
     /// Makes the outcome of an attempt that was cut.
     type CutOff<R>: Copy;
 
-    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline. The timer comes by `&mut`, which can be
-    /// sent to another thread also where the timer can't be shared.
+    /// Runs the attempt for at most `limit` nanoseconds, or until the deadline.
     fn bound<F, T>(
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
-        timer: &mut T,
+        timer: T,
         attempt: F,
         cut_off: Self::CutOff<F::Output>,
     ) -> impl Future<Output = F::Output>
@@ -50,6 +49,23 @@ pub trait Bound: Timing {
     ) -> Poll<R>;
 }
 
+/// A timer that is lent by `&mut`, which can go to another thread even if the timer can't be shared.
+pub(crate) struct Lent<'a, T>(pub(crate) &'a mut T);
+
+impl<T: Timer> Timer for Lent<'_, T> {
+    type Sleep = T::Sleep;
+
+    #[inline(always)]
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    #[inline(always)]
+    fn sleep(&self, wait: Duration) -> T::Sleep {
+        self.0.sleep(wait)
+    }
+}
+
 /// How an attempt with errors of type `E` is bounded in time.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
@@ -70,7 +86,7 @@ impl Bound for Whole {
     type CutOff<R> = ();
 
     #[inline(always)]
-    fn bound<F, T>((): &mut (), _: u64, _: State, _: &mut T, attempt: F, (): ()) -> impl Future<Output = F::Output>
+    fn bound<F, T>((): &mut (), _: u64, _: State, _: T, attempt: F, (): ()) -> impl Future<Output = F::Output>
     where
         F: Future,
         T: Timer,
@@ -129,7 +145,7 @@ impl Bound for Cut {
         cut: &mut Self::Flag,
         limit: u64,
         state: State,
-        timer: &mut T,
+        timer: T,
         attempt: F,
         cut_off: fn(TimedOut) -> F::Output,
     ) -> impl Future<Output = F::Output>
@@ -150,7 +166,7 @@ impl Bound for Cut {
                 *cut = true;
                 cut_off(TimedOut::new(nanos::duration(limit)))
             };
-            let left = left_of(limit, began, timer);
+            let left = left_of(limit, began, &timer);
             if left.is_zero() {
                 return cut_off();
             }

@@ -25,8 +25,8 @@ pub(crate) mod runs;
 #[cfg(feature = "std")]
 pub(crate) mod shared;
 
-use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make};
-use crate::drive::bound::{Bound, Guard};
+use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make, MakeTold};
+use crate::drive::bound::{Bound, Guard, Lent};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Plan, Timing};
 use crate::drive::retry::Retry;
@@ -87,6 +87,56 @@ impl Memory {
     }
 }
 
+/// When an attempt must end, fixed before its hook. What is left then depends on when the operation starts.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    /// On the run's clock. For the first attempt: from the start of the run. `u64::MAX` for never.
+    until: u64,
+    number: u32,
+}
+
+impl Due {
+    #[inline]
+    fn attempt(self, now: impl FnOnce() -> Duration) -> Attempt {
+        let left = match self {
+            Self { until: u64::MAX, .. } => None,
+            Self { until, number: 1 } => Some(until),
+            Self { until, .. } => Some(until.saturating_sub(nanos::from(now()))),
+        };
+        Attempt { number: self.number, left: left.map(nanos::duration) }
+    }
+}
+
+/// What tells an operation of its attempt, once its hook has ended.
+#[derive(Debug)]
+pub struct Teller<'a, T> {
+    due: Due,
+    timer: &'a T,
+}
+
+impl<T: Timer> Teller<'_, T> {
+    /// The attempt, as its operation starts.
+    #[inline]
+    pub fn attempt(&self) -> Attempt {
+        self.due.attempt(|| self.timer.now())
+    }
+}
+
+/// An operation that is told of its attempt.
+pub(crate) struct Telling<'a, T, M> {
+    pub(crate) teller: Teller<'a, T>,
+    pub(crate) operation: M,
+}
+
+impl<T: Timer, M: MakeTold> Make for Telling<'_, T, M> {
+    type Future = M::Future;
+
+    #[inline(always)]
+    fn make(self) -> M::Future {
+        self.operation.make_told(self.teller.attempt())
+    }
+}
+
 /// What a door does after an attempt.
 #[derive(Debug)]
 pub enum Step<V, E> {
@@ -123,24 +173,20 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         Memory(Some(Going { state, ..Going::FRESH }))
     }
 
-    /// The attempt that is due. The first one's time left is the deadline's, without a look at the clock.
+    /// When the attempt that is due must end. It begins here, with its hook.
+    ///
+    /// The first one may take as long as the deadline, without a look at the clock: both begin at once.
     #[inline]
-    fn attempt_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Attempt {
-        let within = self.retry.plan.within();
-        let state = memory.state();
-        let deadline = match state.attempt() {
-            _ if within == u64::MAX => u64::MAX,
-            1 => within,
-            _ => state.left_nanos(nanos::from(now(&self.retry.timer))),
+    fn due_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Due {
+        let Retry { plan, timer, .. } = &self.retry;
+        let (within, limit, state) = (plan.within(), plan.limit(), memory.state());
+        let end = if within == u64::MAX { u64::MAX } else { state.left_nanos(0) };
+        let until = match state.attempt() {
+            1 => within.min(limit),
+            _ if limit == u64::MAX => end,
+            _ => nanos::from(now(timer)).saturating_add(limit).min(end),
         };
-        let left = deadline.min(self.retry.plan.limit());
-        Attempt { number: state.attempt(), left: (left != u64::MAX).then(|| Duration::from_nanos(left)) }
-    }
-
-    /// What is left to the attempt that is due, if it is to be cut: for a door that bounds the attempt itself.
-    #[cfg(any(feature = "reqwest", feature = "ureq"))]
-    fn limit_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Option<Duration> {
-        if self.retry.plan.limit() == u64::MAX { None } else { self.attempt_at(memory, now).left() }
+        Due { until, number: state.attempt() }
     }
 
     #[inline(always)]
@@ -366,13 +412,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.started(T::now)
     }
 
-    /// The attempt that is due.
+    /// The attempt, as its operation starts. There is no attempt timeout that the hook could have used up.
     #[inline]
     pub fn attempt_blocking(&self, memory: &Memory) -> Attempt
     where
         T: BlockingTimer,
     {
-        self.attempt_at(memory, T::now)
+        self.due_at(memory, T::now).attempt(|| self.retry.timer.now())
     }
 
     /// Judges an outcome: what does the door do now?
@@ -485,10 +531,12 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         B: BeforeBlocking,
         T: BlockingTimer,
     {
+        let cuts = self.retry.plan.limit() != u64::MAX;
+        let due = self.due_at(memory, T::now);
         let mut mark = self.mark;
         let outcome = O::Around::block(&mut mark, || {
             self.retry.before.call(self.note);
-            attempt(self.limit_at(memory, T::now))
+            attempt(if cuts { due.attempt(|| self.retry.timer.now()).left } else { None })
         });
         self.mark = mark;
         outcome
@@ -523,15 +571,6 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
     {
         self.started(T::now)
-    }
-
-    /// The attempt that is due.
-    #[inline]
-    pub fn attempt(&self, memory: &Memory) -> Attempt
-    where
-        T: Timer,
-    {
-        self.attempt_at(memory, T::now)
     }
 
     /// Judges an outcome: what does the door do now?
@@ -605,7 +644,9 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         B: BeforeAsync,
         T: Timer,
     {
-        let limit = self.limit_at(memory, T::now);
+        let cuts = self.retry.plan.limit() != u64::MAX;
+        let due = self.due_at(memory, T::now);
+        let limit = if cuts { due.attempt(|| self.retry.timer.now()).left } else { None };
         let Some(hook) = self.retry.before.begin(core::mem::replace(&mut self.note, B::NOTHING)) else { return limit };
         let Some(limit) = limit else {
             hook.await;
@@ -628,8 +669,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         Some(limit.saturating_sub(timer.now().saturating_sub(began)))
     }
 
-    /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
-    /// operation's own future.
+    /// Makes an attempt; see [`Making::guard`].
     #[inline(always)]
     pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
     where
@@ -638,13 +678,10 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         P::Timing: Guard<E>,
         M: Make<Future: Future<Output = Result<V, E>>>,
     {
-        let Self { retry, note, mark, cut } = self;
-        // What makes the future may be half of the attempt.
-        let attempt = O::Around::block(mark, || Self::led::<V, E, M>(retry, *note, cut, memory, attempt));
-        O::Around::wrap(mark, attempt)
+        self.making().guard(memory, attempt)
     }
 
-    /// As `guard`, for a future that is made already but does nothing until it is polled.
+    /// Makes an attempt; see [`Making::guard_future`].
     #[inline(always)]
     pub fn guard_future<V, E, F>(&mut self, memory: &Memory, attempt: F) -> impl Future<Output = Result<V, E>>
     where
@@ -653,28 +690,25 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         P::Timing: Guard<E>,
         F: Future<Output = Result<V, E>>,
     {
-        let Self { retry, note, mark, cut } = self;
-        *mark = <O::Around as Around>::UNMARKED;
-        O::Around::wrap(mark, Self::led::<V, E, _>(retry, *note, cut, memory, move || attempt))
+        self.making().guard_future(memory, attempt)
     }
 
     #[inline(always)]
-    fn led<V, E, M>(
-        retry: &mut Retry<P, C, K, O, B, T>,
-        note: B::Note,
-        cut: &mut <P::Timing as Timing>::Flag,
-        memory: &Memory,
-        attempt: M,
-    ) -> impl Future<Output = Result<V, E>>
+    fn making(&mut self) -> Making<'_, P, O, B, Lent<'_, T>> {
+        let Self { retry: Retry { plan, before, timer, .. }, note, mark, cut } = self;
+        Making { limit: plan.limit(), before, note: *note, mark, cut, timer: Lent(timer) }
+    }
+
+    /// What tells the attempt that is due of itself, and what makes it. Both look at the timer.
+    #[inline(always)]
+    pub fn told(&mut self, memory: &Memory) -> (Teller<'_, T>, Making<'_, P, O, B, &T>)
     where
-        B: BeforeAsync,
         T: Timer,
-        P::Timing: Guard<E>,
-        M: Make<Future: Future<Output = Result<V, E>>>,
     {
-        let Retry { plan, before, timer, .. } = retry;
-        let attempt = before.lead(note, attempt);
-        P::Timing::bound(cut, plan.limit(), memory.state(), timer, attempt, P::Timing::cut_off::<V>())
+        let due = self.due_at(memory, T::now);
+        let Self { retry: Retry { plan, before, timer, .. }, note, mark, cut } = self;
+        let timer = &*timer;
+        (Teller { due, timer }, Making { limit: plan.limit(), before, note: *note, mark, cut, timer })
     }
 
     /// Begins an attempt that a door polls by itself, and tells how long it may take.
@@ -704,6 +738,61 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             let attempt = |context: &mut Context<'_>| attempt(before, *note, context);
             P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, attempt, P::Timing::cut_off::<V>())
         })
+    }
+}
+
+/// The parts of a run that make an attempt.
+pub struct Making<'a, P: Plan, O: Observer, B: Before, T> {
+    limit: u64,
+    before: &'a mut B,
+    note: B::Note,
+    mark: &'a mut <O::Around as Around>::Mark,
+    cut: &'a mut <P::Timing as Timing>::Flag,
+    timer: T,
+}
+
+impl<P: Plan, O: Observer, B: Before, T> fmt::Debug for Making<'_, P, O, B, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Making")
+    }
+}
+
+impl<'a, P: Plan, O: Observer, B: BeforeAsync, T: Timer> Making<'a, P, O, B, T> {
+    /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
+    /// operation's own future.
+    #[inline(always)]
+    pub fn guard<V, E, M>(
+        self,
+        memory: &Memory,
+        attempt: M,
+    ) -> impl Future<Output = Result<V, E>> + use<'a, P, O, B, T, V, E, M>
+    where
+        P::Timing: Guard<E>,
+        M: Make<Future: Future<Output = Result<V, E>>>,
+    {
+        let Self { limit, before, note, mark, cut, timer } = self;
+        // What makes the future may be half of the attempt.
+        let attempt = O::Around::block(mark, || before.lead(note, attempt));
+        let bound = P::Timing::bound(cut, limit, memory.state(), timer, attempt, P::Timing::cut_off::<V>());
+        O::Around::wrap(mark, bound)
+    }
+
+    /// As `guard`, for a future that is made already but does nothing until it is polled.
+    #[inline(always)]
+    pub fn guard_future<V, E, F>(
+        self,
+        memory: &Memory,
+        attempt: F,
+    ) -> impl Future<Output = Result<V, E>> + use<'a, P, O, B, T, V, E, F>
+    where
+        P::Timing: Guard<E>,
+        F: Future<Output = Result<V, E>>,
+    {
+        let Self { limit, before, note, mark, cut, timer } = self;
+        *mark = <O::Around as Around>::UNMARKED;
+        let attempt = before.lead(note, move || attempt);
+        let bound = P::Timing::bound(cut, limit, memory.state(), timer, attempt, P::Timing::cut_off::<V>());
+        O::Around::wrap(mark, bound)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
 use crate::drive::retry::Retry;
 use crate::drive::runs::RunsAsync;
-use crate::drive::{Driver, Step};
+use crate::drive::{Driver, Step, Telling};
 use crate::observe::Refuse;
 use crate::observe::event::Attempt;
 #[cfg(feature = "tokio")]
@@ -151,12 +151,12 @@ where
         async move {
             let mut memory = driver.start();
             loop {
-                let attempt = driver.attempt(&memory);
                 let outcome = 'attempt: {
                     if let Some(refused) = driver.refuse() {
                         break 'attempt Err(refused);
                     }
-                    driver.guard(&memory, || operation(attempt)).await
+                    let (teller, making) = driver.told(&memory);
+                    making.guard(&memory, Telling { teller, operation: &mut operation }).await
                 };
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {

@@ -46,8 +46,8 @@ macro_rules! __retry {
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
         $crate::__private::drive($policy).block(|_run, _memory| $(-> $result)? {
-            $(let $attempt = _run.attempt_blocking(_memory);)?
             $(if _memory.is_retry() $before)?
+            $(let $attempt = _run.attempt_blocking(_memory);)?
             $operation
         })
     };
@@ -124,22 +124,25 @@ macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
         $crate::retry_async!(@emit $policy $before ($($attempt)?) ($crate::__private::Result<_, _>) { ($operation) })
     };
+    // Statements that are there if the attempt is named.
+    (@with ($attempt:pat_param) { $($statement:tt)* }) => { $($statement)* };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {{
         let mut run = $crate::__private::drive($policy);
         let mut memory = run.start();
         loop {
-            $(let $attempt = run.attempt(&memory);)?
             let _again = memory.is_retry();
             let outcome: $result = 'attempt: {
                 if let $crate::__private::Option::Some(refused) = run.refuse() {
                     break 'attempt $crate::__private::Result::Err(refused);
                 }
+                $($crate::retry_async!(@with ($attempt) { let (teller, run) = run.told(&memory); });)?
                 let attempt = async {
                     // Never taken: it gives the block its type.
                     if let $crate::__private::Option::Some(never) = $crate::__private::Option::None::<$result> {
                         return never;
                     }
                     $(if _again $before)?
+                    $(let $attempt = teller.attempt();)?
                     $operation
                 };
                 run.guard_future(&memory, attempt).await

@@ -94,8 +94,10 @@ impl Attempt {
         self.number
     }
 
-    /// Tells how long this attempt may take, as it begins: what the deadline leaves, and no more than the attempt
-    /// timeout. `None` if there is neither.
+    /// Returns how long the operation may take, counted from its start, after any `before_retry` hook.
+    ///
+    /// It is what the deadline leaves, and no more than what the hook left of the attempt timeout. `None` if there is
+    /// neither.
     ///
     /// Pass it on as the operation's own timeout; a server that learns it can drop work that nobody waits for.
     pub const fn left(&self) -> Option<Duration> {

@@ -362,6 +362,38 @@ async fn no_wait_is_begun_for_a_request_that_has_no_time() {
     assert_eq!(timer.elapsed(), Duration::from_secs(2));
 }
 
+/// The server answers the second request after 100 ms: less than the timeout, and more than the hook leaves of it.
+#[tokio::test]
+async fn a_hook_uses_up_the_attempt_timeout_of_every_client() {
+    let (hook, limit) = (Duration::from_millis(150), Duration::from_millis(200));
+    let server = || {
+        Server::new(|peer: &mut Peer| {
+            while peer.request().is_some() {
+                if peer.requests() > 1 {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                peer.send(BUSY.unwrap());
+            }
+        })
+    };
+    let policy = POLICY.total(1).attempt_timeout(limit);
+
+    let stalled = server();
+    let slow = policy.before_retry(|_: Event<'static>| tokio::time::sleep(hook));
+    assert!(client().get(stalled.url()).retry(slow).send().await.unwrap_err().is_timeout());
+
+    let sleeps = move |_: Event<'static>| std::thread::sleep(hook);
+    let stalled = server();
+    let url = stalled.url();
+    let outcome = tokio::task::spawn_blocking(move || blocking().get(url).retry(policy.before_retry(sleeps)).send());
+    assert!(outcome.await.unwrap().unwrap_err().is_timeout());
+
+    let stalled = server();
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
+    let error = agent.get(&stalled.url()).policy(policy.before_retry(sleeps)).call().unwrap_err();
+    assert!(matches!(error, ureq::Error::Timeout(_)), "{error:?}");
+}
+
 #[tokio::test]
 async fn mounts_know_no_letter_case() {
     let server = answers(&[BUSY, OK]);

@@ -618,6 +618,133 @@ fn an_attempt_is_told_no_more_time_than_its_timeout() {
     assert_eq!(told.take(), [None]);
 }
 
+/// The functions whose hook is a key of the attribute.
+mod hooked {
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use persevere::testing::VirtualTimer;
+    use persevere::{Event, Policy, retry};
+
+    use crate::support::{Failed, transient};
+
+    pub(super) type Told = RefCell<Vec<Duration>>;
+
+    pub(super) fn note(told: &Told, attempt: persevere::Attempt) -> Result<(), Failed> {
+        told.borrow_mut().push(attempt.left().unwrap());
+        Err(transient())
+    }
+
+    #[retry(policy = policy, timer = timer, before_retry = { timer.advance(hook); }, attempt = attempt)]
+    pub(super) fn block(policy: Policy, timer: &VirtualTimer, hook: Duration, told: &Told) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+
+    #[retry(policy = policy, timer = timer, before_retry = |_| timer.advance(hook), attempt = attempt)]
+    pub(super) fn event(policy: Policy, timer: &VirtualTimer, hook: Duration, told: &Told) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+
+    #[retry(policy = policy.before_retry(|_: Event<'static>| timer.advance(hook)), timer = timer, attempt = attempt)]
+    pub(super) fn own(policy: Policy, timer: &VirtualTimer, hook: Duration, told: &Told) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+
+    #[retry(policy = policy, timer = timer, before_retry = { timer.advance(hook); }, attempt = attempt)]
+    pub(super) async fn block_async(
+        policy: Policy,
+        timer: &VirtualTimer,
+        hook: Duration,
+        told: &Told,
+    ) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+
+    #[retry(policy = policy, attempt_timeout = 20, timer = timer, before_retry = |_| timer.advance(hook), attempt = attempt)]
+    pub(super) async fn event_timed(
+        policy: Policy,
+        timer: &VirtualTimer,
+        hook: Duration,
+        told: &Told,
+    ) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+
+    #[retry(
+        policy = policy.before_retry(async |_: Event<'static>| timer.advance(hook)),
+        attempt_timeout = 20,
+        timer = timer,
+        attempt = attempt,
+    )]
+    pub(super) async fn own_timed(
+        policy: Policy,
+        timer: &VirtualTimer,
+        hook: Duration,
+        told: &Told,
+    ) -> Result<(), Failed> {
+        note(told, attempt)
+    }
+}
+
+#[test]
+fn what_is_left_to_an_attempt_is_counted_when_its_operation_starts_after_any_hook() {
+    use hooked::note;
+
+    let told = hooked::Told::default();
+    let timer = VirtualTimer::new();
+    let policy = PLAIN.within(secs(100));
+    let hook = secs(10);
+    let (advance, advance_async) =
+        (|_: Event<'static>| timer.advance(hook), async |_: Event<'static>| timer.advance(hook));
+    let check = |outcome: Result<(), Failed>, what: &str| {
+        assert!(outcome.is_err());
+        assert_eq!(told.take(), [secs(100), secs(90), millis(79_400), millis(68_200)], "{what}");
+    };
+    let run = policy.timer(&timer);
+    check(run.before_retry(advance).run_with(|attempt| note(&told, attempt)), "run_with");
+    check(retry_in_place!(run.before_retry(advance), |attempt| note(&told, attempt)), "retry!");
+    let outcome = retry_in_place!(run, before_retry = { timer.advance(hook) }, |attempt| note(&told, attempt));
+    check(outcome, "retry!, in place");
+    check(hooked::block(policy, &timer, hook, &told), "attribute, block");
+    check(hooked::event(policy, &timer, hook, &told), "attribute, event");
+    check(hooked::own(policy, &timer, hook, &told), "attribute, the policy's own");
+    let call = |attempt| std::future::ready(note(&told, attempt));
+    check(block_on(run.before_retry(advance_async).run_async_with(call)), "run_async_with");
+    let outcome = block_on(async { retry_async!(run.before_retry(advance_async), |attempt| note(&told, attempt)) });
+    check(outcome, "retry_async!");
+    let outcome =
+        block_on(async { retry_async!(run, before_retry = { timer.advance(hook) }, |attempt| note(&told, attempt)) });
+    check(outcome, "retry_async!, in place");
+    check(block_on(hooked::block_async(policy, &timer, hook, &told)), "async attribute, block");
+
+    // A hook is part of its attempt, so it uses up the attempt timeout, too.
+    let hook = secs(15);
+    let advance_async = async |_: Event<'static>| timer.advance(hook);
+    let check = |outcome: Result<(), Failed>, what: &str| {
+        assert!(outcome.is_err());
+        assert_eq!(told.take(), [secs(20), secs(5), secs(5), secs(5)], "{what}");
+    };
+    let limited = run.attempt_timeout(secs(20));
+    check(block_on(limited.before_retry(advance_async).run_async_with(call)), "run_async_with");
+    let outcome = block_on(async { retry_async!(limited.before_retry(advance_async), |attempt| note(&told, attempt)) });
+    check(outcome, "retry_async!");
+    let outcome = block_on(async {
+        retry_async!(limited, before_retry = { timer.advance(hook) }, |attempt| note(&told, attempt))
+    });
+    check(outcome, "retry_async!, in place");
+    check(block_on(hooked::event_timed(policy, &timer, hook, &told)), "async attribute, event");
+    check(block_on(hooked::own_timed(policy, &timer, hook, &told)), "async attribute, the policy's own");
+}
+
+#[test]
+fn a_hook_that_uses_up_the_deadline_leaves_its_operation_no_time() {
+    let told = hooked::Told::default();
+    let timer = VirtualTimer::new();
+    let slow = |_: Event<'static>| timer.advance(secs(10));
+    let _ = PLAIN.within(secs(10)).timer(&timer).before_retry(slow).run_with(|attempt| hooked::note(&told, attempt));
+    assert_eq!(told.take(), [secs(10), Duration::ZERO]);
+}
+
 #[test]
 fn a_question_mark_and_a_return_in_place_end_the_attempt_and_not_the_function() {
     let timer = VirtualTimer::new();
