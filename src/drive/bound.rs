@@ -34,8 +34,12 @@ pub trait Bound: Timing {
         F: Future,
         T: Timer;
 
-    /// As `bound`, one poll of it, for a door that keeps the attempt and the sleep itself; `bound` on top of this would
-    /// cost every first try. The limit is clipped at the first poll, which finds no sleep.
+    /// Polls an attempt once, for an entry point that keeps the attempt and the sleep itself. `bound` on top of this
+    /// would cost every first try. The limit is clipped at the first poll, which finds no sleep.
+    ///
+    /// The closure gets whether the time is over. If it is and the closure has no outcome, then the attempt is cut. An
+    /// attempt in steps calls this for each of them: a step that ends when the time is over must not be `Ready`, because
+    /// the next one would poll a sleep that has ended.
     #[allow(clippy::too_many_arguments)] // A future's fields, one by one.
     fn poll<R, T: Timer>(
         cut: &mut Self::Flag,
@@ -44,7 +48,7 @@ pub trait Bound: Timing {
         timer: &T,
         sleep: Pin<&mut Option<T::Sleep>>,
         context: &mut Context<'_>,
-        attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        attempt: impl FnMut(&mut Context<'_>, bool) -> Poll<R>,
         cut_off: Self::CutOff<R>,
     ) -> Poll<R>;
 }
@@ -102,10 +106,10 @@ impl Bound for Whole {
         _: &T,
         _: Pin<&mut Option<T::Sleep>>,
         context: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        mut attempt: impl FnMut(&mut Context<'_>, bool) -> Poll<R>,
         (): (),
     ) -> Poll<R> {
-        attempt(context)
+        attempt(context, false)
     }
 }
 
@@ -193,7 +197,7 @@ impl Bound for Cut {
         timer: &T,
         mut sleep: Pin<&mut Option<T::Sleep>>,
         context: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut Context<'_>) -> Poll<R>,
+        mut attempt: impl FnMut(&mut Context<'_>, bool) -> Poll<R>,
         cut_off: fn(TimedOut) -> R,
     ) -> Poll<R> {
         let fresh = sleep.is_none();
@@ -202,7 +206,7 @@ impl Bound for Cut {
             let began = nanos::from(timer.now());
             *limit = (*limit).min(state.left_nanos(began));
             // What is ready at once needs no timer.
-            if let Poll::Ready(outcome) = attempt(context) {
+            if let Poll::Ready(outcome) = attempt(context, false) {
                 return Poll::Ready(outcome);
             }
             let left = left_of(*limit, began, timer);
@@ -213,7 +217,7 @@ impl Bound for Cut {
         // The sleep is asked first, lest a busy attempt use up the task's turn, but the attempt wins.
         let late = sleep.as_pin_mut().is_none_or(|sleep| sleep.poll(context).is_ready());
         if !fresh {
-            if let Poll::Ready(outcome) = attempt(context) {
+            if let Poll::Ready(outcome) = attempt(context, late) {
                 return Poll::Ready(outcome);
             }
         }

@@ -718,8 +718,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.retry.plan.limit()
     }
 
-    /// Polls an attempt that was begun, as `guard` would; the closure has the hook to call. Before its first poll there
-    /// must be no sleep in that place.
+    /// Polls an attempt that was begun, as `guard` would. The closure has the hook to call, and gets whether the time is
+    /// over. Before its first poll there must be no sleep in that place.
     #[cfg(feature = "tower")]
     pub(crate) fn poll_guard<V, E>(
         &mut self,
@@ -727,7 +727,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         limit: &mut u64,
         sleep: Pin<&mut Option<T::Sleep>>,
         context: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>) -> Poll<Result<V, E>>,
+        mut attempt: impl FnMut(&mut B, B::Note, &mut Context<'_>, bool) -> Poll<Result<V, E>>,
     ) -> Poll<Result<V, E>>
     where
         T: Timer,
@@ -735,7 +735,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     {
         let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
         O::Around::turn(mark, || {
-            let attempt = |context: &mut Context<'_>| attempt(before, *note, context);
+            let attempt = |context: &mut Context<'_>, late| attempt(before, *note, context, late);
             P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, attempt, P::Timing::cut_off::<V>())
         })
     }

@@ -114,7 +114,7 @@ where
 
 impl<S, Req, P, C, K, O, B, T, U, A, L> Future for ResponseFuture<S, Req, P, C, K, O, B, T, U, A, L>
 where
-    S: Service<Req>,
+    S: Service<Req> + Clone,
     P: Plan<Timing: Guard<S::Error>>,
     C: Classify<S::Error>,
     K: Accept<S::Response>,
@@ -152,10 +152,11 @@ where
                 }
                 Now::Unready => {
                     let service = &mut *this.service;
-                    let poll = driver.poll_guard(memory, this.limit, sleep.as_mut(), context, |_, _, context| {
+                    let poll = driver.poll_guard(memory, this.limit, sleep.as_mut(), context, |_, _, context, late| {
                         let ready = service.poll_ready(context);
                         fate.broken = matches!(ready, Poll::Ready(Err(_)));
-                        ready
+                        // No request is sent when its time is over.
+                        if late && !fate.broken { Poll::Pending } else { ready }
                     });
                     match ready!(poll) {
                         Ok(()) => {
@@ -175,34 +176,46 @@ where
                 Now::Begun | Now::Leading { .. } | Now::Led | Now::Called { .. } => {
                     let (service, request, again) = (&mut *this.service, &mut *this.request, &mut *this.again);
                     let state = &mut state;
-                    ready!(driver.poll_guard(memory, this.limit, sleep.as_mut(), context, |before, note, context| {
-                        loop {
-                            match state.as_mut().project() {
-                                Now::Begun => match before.begin(note) {
-                                    Some(lead) => state.set(State::Leading { lead }),
-                                    None => state.set(State::Led),
-                                },
-                                Now::Leading { lead } => {
-                                    ready!(lead.poll(context));
-                                    state.set(State::Led);
+                    ready!(driver.poll_guard(
+                        memory,
+                        this.limit,
+                        sleep.as_mut(),
+                        context,
+                        |before, note, context, late| {
+                            loop {
+                                match state.as_mut().project() {
+                                    Now::Begun | Now::Led if late => return Poll::Pending,
+                                    Now::Begun => match before.begin(note) {
+                                        Some(lead) => state.set(State::Leading { lead }),
+                                        None => state.set(State::Led),
+                                    },
+                                    Now::Leading { lead } => {
+                                        ready!(lead.poll(context));
+                                        state.set(State::Led);
+                                    }
+                                    Now::Led => {
+                                        // There is one: the core ends a run whose request is spent.
+                                        let Some(due) = request.take() else { return Poll::Pending };
+                                        *request = again.again(&due);
+                                        fate.sent = if request.is_some() { Sent::Copied } else { Sent::Spent };
+                                        state.set(State::Called { call: service.call(due) });
+                                    }
+                                    Now::Called { call } => return call.poll(context),
+                                    _ => return Poll::Pending,
                                 }
-                                Now::Led => {
-                                    // There is one: the core ends a run whose request is spent.
-                                    let Some(due) = request.take() else { return Poll::Pending };
-                                    *request = again.again(&due);
-                                    fate.sent = if request.is_some() { Sent::Copied } else { Sent::Spent };
-                                    state.set(State::Called { call: service.call(due) });
-                                }
-                                Now::Called { call } => return call.poll(context),
-                                _ => return Poll::Pending,
                             }
                         }
-                    }))
+                    ))
                 }
             };
             // The attempt ends here, whatever it was cut in, and before anything is decided about it.
             state.set(State::Over);
             sleep.set(None);
+            if fate.sent == Sent::No {
+                // A service that was not called keeps its readiness, or its place in the queue for it. Its clone has none.
+                let clone = this.service.clone();
+                *this.service = clone;
+            }
             driver.retry.classify.fate = *fate;
             driver.retry.accept.fate = *fate;
             match driver.settle(memory, outcome) {

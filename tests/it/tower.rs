@@ -521,6 +521,139 @@ async fn a_limit_below_is_free_while_a_call_waits() {
     waiting.abort();
 }
 
+/// A timer of tokio's clock whose sleep is an `async` block, which panics when it is polled after it was ready.
+#[derive(Clone)]
+struct Blocks(tokio::time::Instant);
+
+impl persevere::Timer for Blocks {
+    type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, wait: Duration) -> Self::Sleep {
+        Box::pin(async move { tokio::time::sleep(wait).await })
+    }
+}
+
+/// A service whose first call fails at once. Later it needs some time to be ready, and some time for the answer.
+struct Paced {
+    ready: Duration,
+    answer: Duration,
+    calls: Arc<AtomicU32>,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Clone for Paced {
+    fn clone(&self) -> Self {
+        Self { calls: self.calls.clone(), pause: None, ..*self }
+    }
+}
+
+impl Service<u32> for Paced {
+    type Response = u32;
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<u32, Failed>>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        if self.calls.load(SeqCst) == 0 || self.ready.is_zero() {
+            return Poll::Ready(Ok(()));
+        }
+        self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.ready))).as_mut().poll(context).map(Ok)
+    }
+
+    fn call(&mut self, request: u32) -> Self::Future {
+        let (first, answer) = (self.calls.fetch_add(1, SeqCst) == 0, self.answer);
+        Box::pin(async move {
+            if first {
+                return Err(transient());
+            }
+            if !answer.is_zero() {
+                tokio::time::sleep(answer).await;
+            }
+            Ok(request)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_cut_on_time_in_each_of_its_steps_and_nothing_is_sent_after_it() {
+    let paces = [0, 10, 20, 25, 50, 60];
+    let limit = 50;
+    for ready in paces {
+        for hook in paces {
+            for answer in paces {
+                let case = format!("ready after {ready}, hook of {hook}, answer after {answer}");
+                let calls = Arc::new(AtomicU32::new(0));
+                let service = Paced { ready: millis(ready), answer: millis(answer), calls: calls.clone(), pause: None };
+                let timer = Blocks(tokio::time::Instant::now());
+                let policy = PLAIN.backoff(millis(5)).immediate_first(false).total(1).attempt_timeout(millis(limit));
+                let policy = policy.timer(timer.clone()).before_retry(move |_: Event<'static>| async move {
+                    if hook > 0 {
+                        tokio::time::sleep(millis(hook)).await;
+                    }
+                });
+                let outcome = RetryLayer::new(policy).layer(service).oneshot(7).await;
+                let sent = ready + hook < limit;
+                assert_eq!(calls.load(SeqCst), if sent { 2 } else { 1 }, "{case}");
+                let in_time = sent && ready + hook + answer <= limit;
+                assert_eq!(outcome.map_err(|error| error.number), if in_time { Ok(7) } else { Err(CUT) }, "{case}");
+                let took = 5 + (ready + hook + answer).min(limit);
+                assert_eq!(persevere::Timer::now(&timer), millis(took), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_not_sent_keeps_no_place_below_while_it_waits_or_once_it_has_ended() {
+    let service = |below: &_| -> tower::limit::ConcurrencyLimit<_> { Clone::clone(below) };
+    let below = ServiceBuilder::new().concurrency_limit(1).service_fn(|request: u32| async move {
+        match request {
+            0 => Err(BoxError::from("down")),
+            1 => {
+                tokio::time::sleep(millis(2500)).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    });
+    let free = async || {
+        let place = tokio::time::timeout(millis(1), service(&below).oneshot(2)).await;
+        place.is_ok_and(|outcome| outcome.is_ok())
+    };
+    let plain = |total| PLAIN.backoff(secs(1)).immediate_first(false).total(total).attempt_timeout(secs(1));
+    let policy = |total| plain(total).when(|_: &BoxError| true);
+    // The first attempt fails at 0 s, the second one begins at 1 s and is cut at 2 s; the third one would begin at 4 s.
+    for total in [1, 2] {
+        let hook = |_: Event<'static>| pending();
+        let hooked = RetryLayer::new(policy(total).before_retry(hook)).layer(service(&below));
+        let mut call = Box::pin(hooked.oneshot(0));
+        assert!(tokio::time::timeout(millis(1500), call.as_mut()).await.is_err());
+        assert!(!free().await, "the hook leads an attempt that has its place");
+        assert_eq!(tokio::time::timeout(millis(1000), call.as_mut()).await.is_ok(), total == 1);
+        assert!(free().await, "cut in its hook, {total} retries");
+
+        // In the queue: its place would come to it while it waits.
+        let mut call = Box::pin(RetryLayer::new(policy(total)).layer(service(&below)).oneshot(0));
+        assert!(tokio::time::timeout(millis(500), call.as_mut()).await.is_err());
+        let other = tokio::spawn(service(&below).oneshot(1));
+        assert_eq!(tokio::time::timeout(millis(2000), call.as_mut()).await.is_ok(), total == 1);
+        other.await.unwrap().unwrap();
+        assert!(free().await, "cut in the queue, {total} retries");
+    }
+
+    // Refused when its first attempt, or its retry, has its place.
+    let breaker = Arc::new(Breaker::new().least(1));
+    let guarded = RetryLayer::new(policy(1).breaker(breaker)).layer(service(&below));
+    for refused in [false, true] {
+        let mut call = Box::pin(guarded.clone().oneshot(0));
+        assert_eq!(call.as_mut().await.unwrap_err().is::<Rejected>(), refused);
+        assert!(free().await, "refused: {refused}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retries_wait_for_their_turn_below_a_limit() {
     let running = Arc::new(AtomicU32::new(0));
