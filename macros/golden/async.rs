@@ -4,41 +4,44 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
 }
 // ---
 pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Error> {
-    let of = ::persevere::__private::of::<Result<Rows, Error>>();
-    let mut run = ::persevere::__private::drive(
+    let __persevere_of = ::persevere::__private::of::<Result<Rows, Error>>();
+    match ::persevere::__private::drive(
         ::persevere::__private::IntoRetry::into_retry({
             const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().checked();
             __POLICY
         }.total(retries))
             .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))
             .keep_event()
-    );
-    let mut memory = run.start();
-    loop {
-        let last = run.event();
-        let outcome = 'attempt: {
-            if let ::persevere::__private::Option::Some(refused) = run.refuse() {
-                break 'attempt ::persevere::__private::Result::Err(refused);
+    ) {
+        mut __persevere_run => {
+            let mut __persevere_memory = __persevere_run.start();
+            loop {
+                let __persevere_last = __persevere_run.event();
+                let __persevere_outcome = 'attempt: {
+                    if let ::persevere::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
+                        break 'attempt { ::persevere::__private::Result::Err(__persevere_refused) };
+                    }
+                    __persevere_run.guard_future(&__persevere_memory, async {
+                        if let ::persevere::__private::Option::Some(__persevere_never) = ::persevere::__private::never::<Result<Rows, Error>>() {
+                            return __persevere_never;
+                        }
+                        if let ::persevere::__private::Option::Some(__persevere_event) = __persevere_last {
+                            let event = __persevere_event;
+                            conn.reconnect(event.attempt()).await?
+                        }
+                        conn.query(sql).await
+                    })
+                    .await
+                };
+                let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                    ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                    ::persevere::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
+                };
+                ::persevere::__private::rest(::persevere::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
+                if let ::persevere::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
+                    break ::persevere::__private::Result::Err(__persevere_late);
+                }
             }
-            run.guard_future(&memory, async {
-                if let ::persevere::__private::Option::Some(never) = ::persevere::__private::never::<Result<Rows, Error>>() {
-                    return never;
-                }
-                if let ::persevere::__private::Option::Some(event) = last {
-                    let event = event;
-                    conn.reconnect(event.attempt()).await?
-                }
-                conn.query(sql).await
-            })
-            .await
-        };
-        let wait = match run.settle(&mut memory, outcome) {
-            ::persevere::__private::Step::Done(outcome) => break outcome,
-            ::persevere::__private::Step::Wait(wait, _) => wait,
-        };
-        ::persevere::__private::rest(::persevere::__private::pin!(run.sleep(wait))).await;
-        if let ::persevere::__private::Option::Some(late) = run.late(&mut memory) {
-            break ::persevere::__private::Result::Err(late);
         }
     }
 }

@@ -35,31 +35,34 @@ where
         }
         let __self = self;
         let key = key;
-        let of = ::persevere::__private::of::<Result<Value, Error>>();
-        let mut run = ::persevere::__private::drive(POLICY);
-        let mut memory = run.start();
-        loop {
-            let outcome = 'attempt: {
-                if let ::persevere::__private::Option::Some(refused) = run.refuse() {
-                    break 'attempt ::persevere::__private::Result::Err(refused);
-                }
-                run.guard_future(&memory, async {
-                    if let ::persevere::__private::Option::Some(never) = ::persevere::__private::never::<Result<Value, Error>>() {
-                        return never;
+        let __persevere_of = ::persevere::__private::of::<Result<Value, Error>>();
+        match ::persevere::__private::drive(POLICY) {
+            mut __persevere_run => {
+                let mut __persevere_memory = __persevere_run.start();
+                loop {
+                    let __persevere_outcome = 'attempt: {
+                        if let ::persevere::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
+                            break 'attempt { ::persevere::__private::Result::Err(__persevere_refused) };
+                        }
+                        __persevere_run.guard_future(&__persevere_memory, async {
+                            if let ::persevere::__private::Option::Some(__persevere_never) = ::persevere::__private::never::<Result<Value, Error>>() {
+                                return __persevere_never;
+                            }
+                            let __ret: Result<Value, Error> = { __self.lookup(&key).await };
+                            #[allow(unreachable_code)]
+                            __ret
+                        })
+                        .await
+                    };
+                    let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                        ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                        ::persevere::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
+                    };
+                    ::persevere::__private::rest(::persevere::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
+                    if let ::persevere::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
+                        break ::persevere::__private::Result::Err(__persevere_late);
                     }
-                    let __ret: Result<Value, Error> = { __self.lookup(&key).await };
-                    #[allow(unreachable_code)]
-                    __ret
-                })
-                .await
-            };
-            let wait = match run.settle(&mut memory, outcome) {
-                ::persevere::__private::Step::Done(outcome) => break outcome,
-                ::persevere::__private::Step::Wait(wait, _) => wait,
-            };
-            ::persevere::__private::rest(::persevere::__private::pin!(run.sleep(wait))).await;
-            if let ::persevere::__private::Option::Some(late) = run.late(&mut memory) {
-                break ::persevere::__private::Result::Err(late);
+                }
             }
         }
     })

@@ -1,12 +1,13 @@
 //! The keys of `#[retry(..)]`: read, then checked, in this file alone.
 
+use std::mem;
 use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::error::{Error, Result};
-use crate::item::{Item, Shape};
+use crate::item::Item;
 use crate::tokens::{Tokens, unwrapped};
 
 /// What the attribute asks for, checked.
@@ -26,6 +27,8 @@ pub(crate) struct Args {
     pub(crate) before: Option<Before>,
     pub(crate) attempt: Option<Ident>,
     pub(crate) clones: Vec<Ident>,
+    /// Whether the function is async.
+    asynchronous: bool,
 }
 
 /// A method call: `.name(value)`.
@@ -115,6 +118,11 @@ const KEYS: &[(&str, Kind)] = &[
     ("crate", Kind::Crate),
 ];
 
+/// A literal of the second list may contradict another one. It does not if a key of the first list is an expression that
+/// is known at the call.
+const RESOLVED: &[(&[&str], &[&str])] =
+    &[(&["backoff", "max"], &["backoff", "max"]), (&["backoff", "jitter", "within", "waits"], &["forever"])];
+
 /// What other crates, and people, call these keys.
 const MEANT: &[(&[&str], &str)] = &[
     (
@@ -189,6 +197,7 @@ impl Args {
             _ => None,
         });
         let mut args = Self { krate: krate.unwrap_or_else(|| quote!(::persevere)), ..Self::default() };
+        args.asynchronous = item.asynchronous;
         let mut errors: Option<Error> = None;
         for (index, entry) in entries.iter().enumerate() {
             let earlier = |name: &str| entries.iter().take(index).any(|earlier| earlier.key == name);
@@ -198,7 +207,22 @@ impl Args {
                 None => errors = Some(error),
             }
         }
+        args.leave_open();
         errors.map_or(Ok(args), Err)
+    }
+
+    /// Moves literals whose contradiction an expression may resolve to the values that are known at the call: there is
+    /// nothing to check before.
+    fn leave_open(&mut self) {
+        let is_one = |keys: &[&str], call: &Call| keys.iter().any(|key| call.method == key);
+        for (expressions, literals) in RESOLVED {
+            if !self.computed.iter().chain(&self.prepared).any(|call| is_one(expressions, call)) {
+                continue;
+            }
+            let (open, fixed) = mem::take(&mut self.fixed).into_iter().partition(|call| is_one(literals, call));
+            self.fixed = fixed;
+            self.computed = Vec::into_iter(open).chain(mem::take(&mut self.computed)).collect();
+        }
     }
 
     fn add(&mut self, Entry { key, value }: &Entry, item: &Item, earlier: impl Fn(&str) -> bool) -> Result<()> {
@@ -215,7 +239,7 @@ impl Args {
         if name == "forever" && earlier("total") || name == "total" && earlier("forever") {
             return Err(Error::new_spanned(key, "`total` and `forever` contradict each other: write one of them"));
         }
-        if kind == Kind::AttemptTimeout && matches!(item.shape, Shape::Blocking) {
+        if kind == Kind::AttemptTimeout && !item.asynchronous {
             return Err(Error::new_spanned(
                 key,
                 "`attempt_timeout` needs an `async fn`: blocking code can't be cut. Give the operation a timeout of its \
@@ -293,15 +317,26 @@ impl Args {
             }
             (Kind::Word(ty, words), Value::Word(word)) => {
                 let Some((_, variant)) = words.iter().find(|(known, _)| word == known) else {
-                    return Ok((value.clone(), false));
+                    return Ok((self.owned(value), false));
                 };
                 let (ty, variant) = (Ident::new(ty, word.span()), Ident::new(variant, word.span()));
                 quote_spanned!(word.span()=> #krate::__private::#ty::#variant)
             }
-            (_, Value::Word(_) | Value::Other) => return Ok((value.clone(), false)),
+            (_, Value::Word(_) | Value::Other) => return Ok((self.owned(value), false)),
             _ => return Err(kind.refuse(key, value)),
         };
         Ok((fixed, true))
+    }
+
+    /// An expression of a plain value. In an `async fn`, what only its evaluation borrows, such as a lock, is released
+    /// before the run begins.
+    fn owned(&self, value: &TokenStream) -> TokenStream {
+        let calls = value.clone().into_iter().any(|tree| matches!(tree, TokenTree::Group(_)));
+        if self.asynchronous && calls {
+            quote_spanned!(Span::mixed_site()=> 'value: { break 'value (#value); })
+        } else {
+            value.clone()
+        }
     }
 
     fn clone_arguments(&mut self, list: &TokenStream, item: &Item) -> Result<()> {

@@ -213,12 +213,13 @@ impl Variant {
 
         let mut pattern = TokenStream::new();
         let mut bound: Vec<Ident> = Vec::new();
+        let spoken = after.map_or_else(Vec::new, |(_, after)| self.spoken(after));
         let mut bind = |field: &Field| {
-            let (member, name) = (&field.member, field.local());
+            let (member, name) = (&field.member, field.local(&spoken));
             if !bound.contains(&name) {
                 pattern.extend(match member {
-                    TokenTree::Ident(_) => quote!(#name,),
-                    index => quote!(#index: #name,),
+                    TokenTree::Ident(member) if *member == name => quote!(#name,),
+                    member => quote!(#member: #name,),
                 });
                 bound.push(name.clone());
             }
@@ -260,41 +261,57 @@ impl Variant {
         Ok(quote!(#path { #pattern .. } => #verdict,))
     }
 
+    /// The field that `after` names, if it names one and nothing else.
+    fn named(&self, after: &TokenStream) -> Option<&Field> {
+        let name = after.to_string();
+        self.fields.iter().find(|field| field.member.to_string() == name)
+    }
+
+    /// The names in the expression of `after`, which speaks of fields by their own names.
+    fn spoken(&self, after: &TokenStream) -> Vec<String> {
+        if self.named(after).is_some() {
+            return Vec::new();
+        }
+        idents(after.clone()).iter().map(Ident::to_string).collect()
+    }
+
     /// What `after` names: a field, or an expression in which the fields are references.
     fn hint(&self, after: &TokenStream, bind: &mut impl FnMut(&Field) -> Ident) -> Result<TokenStream> {
         let mut tokens = Tokens::new(after.clone());
-        if let (Some(TokenTree::Literal(index)), true) = (tokens.next(), tokens.is_empty()) {
-            let field = self.fields.iter().find(|field| field.member.to_string() == index.to_string());
-            return match field {
-                Some(field) => Ok(bind(field).into_token_stream()),
-                None => Err(Error::new_spanned(
-                    index,
-                    format!("`{}` has no field of this number; for a fixed wait write a `Duration`", self.name),
-                )),
-            };
+        if let (Some(field), Some(at)) = (self.named(after), tokens.peek()) {
+            // The message about its type stands at the word.
+            let mut name = bind(field);
+            name.set_span(name.span().located_at(at.span()));
+            return Ok(name.into_token_stream());
         }
-        let used = idents(after.clone());
-        for field in self.fields.iter().filter(|field| used.iter().any(|ident| ident == &field.member.to_string())) {
+        if let (Some(TokenTree::Literal(index)), true) = (tokens.next(), tokens.is_empty()) {
+            return Err(Error::new_spanned(
+                index,
+                format!("`{}` has no field of this number; for a fixed wait write a `Duration`", self.name),
+            ));
+        }
+        let spoken = self.spoken(after);
+        for field in self.fields.iter().filter(|field| spoken.contains(&field.member.to_string())) {
             bind(field);
         }
-        let single = used.len() == 1 && after.clone().into_iter().count() == 1;
-        let named =
-            self.fields.iter().any(|field| used.first().is_some_and(|ident| ident == &field.member.to_string()));
-        Ok(if single && named { after.clone() } else { quote!(&(#after)) })
+        Ok(quote!(&(#after)))
     }
 }
 
 impl Field {
-    /// The name that it is bound to; for one that has none, messages about it stand at its type.
-    fn local(&self) -> Ident {
-        match &self.member {
-            TokenTree::Ident(name) => name.clone(),
-            index => {
+    /// The name that it is bound to: its own if an expression says that, else one that no static can have. For a field
+    /// without a name, messages about it stand at its type.
+    fn local(&self, spoken: &[String]) -> Ident {
+        let span = match &self.member {
+            TokenTree::Ident(name) if spoken.contains(&name.to_string()) => return name.clone(),
+            TokenTree::Ident(name) => name.span(),
+            _ => {
                 let ty = self.ty.clone().into_iter().next();
-                let span = ty.map_or_else(Span::call_site, |ty| Span::call_site().located_at(ty.span()));
-                Ident::new(&format!("field{index}"), span)
+                ty.map_or_else(Span::call_site, |ty| Span::call_site().located_at(ty.span()))
             }
-        }
+        };
+        let member = self.member.to_string();
+        Ident::new(&format!("__persevere_{}", member.trim_start_matches("r#")), span)
     }
 }
 

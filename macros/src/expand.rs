@@ -4,79 +4,85 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use crate::args::{Args, Before, Call};
-use crate::item::{Item, Shape};
+use crate::item::Item;
 use crate::tokens::{braced, braced_at, idents, located};
 
-/// Quotes at `mixed_site`, where no local meets a name of the user's.
+/// Quotes at `mixed_site`, where no local meets a local of the user's. A pattern meets statics and constants all the
+/// same, whatever its span: so each name that is bound begins with `__persevere_`.
 macro_rules! quoted {
     ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
 }
 
 /// Writes the function.
 pub(crate) fn function(item: &Item, args: &Args) -> TokenStream {
-    let Item { head, shape, .. } = item;
+    let Item { head, frames, prologue, .. } = item;
     let run = run(item, args);
-    let body = braced(match shape {
-        Shape::Blocking | Shape::Async => run,
-        Shape::Boxed { pin, prologue } => {
-            let future = braced(quote!(#prologue #run));
-            quote!(#pin (async move #future))
-        }
-    });
+    let inside = quote!(#prologue #run);
+    let body = braced(frames.iter().rev().fold(inside, |inside, frame| frame.around(inside)));
     quote!(#head #body)
 }
 
 fn run(item: &Item, args: &Args) -> TokenStream {
-    let Item { shape, result, body, place, .. } = item;
+    let Item { result, body, place, .. } = item;
     let krate = &args.krate;
     let private = quoted!(#krate::__private);
     let made = made(args, &private);
     let clones: TokenStream = args.clones.iter().map(|name| clone(name, item, &private)).collect();
     let (asked, before) = before(args.before.as_ref(), &private);
-    if let Shape::Blocking = shape {
-        let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = run.attempt_blocking(memory);));
+    if !item.asynchronous {
+        let attempt = args
+            .attempt
+            .as_ref()
+            .map(|name| quoted!(let #name = __persevere_run.attempt_blocking(__persevere_memory);));
         let operation = braced_at(quoted!(#asked #clones #before #attempt #body), *place);
         return quoted! {
-            let of = #private::of::<#result>();
-            of.block(#made, |run, memory| #operation)
+            let __persevere_of = #private::of::<#result>();
+            __persevere_of.block(#made, |__persevere_run, __persevere_memory| #operation)
         };
     }
     // Never taken: it gives the block its type. What has no name is taken from `of`, a pointer more.
     let unnamed = idents(result.clone()).iter().any(|word| word == "_");
-    let never = if unnamed { quoted!(of.never()) } else { quoted!(#private::never::<#result>()) };
+    let never = if unnamed { quoted!(__persevere_of.never()) } else { quoted!(#private::never::<#result>()) };
     // The hook is part of the attempt, and what is left of its time is known when the operation starts.
-    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = teller.attempt();));
-    let told = attempt.as_ref().map(|_| quoted!(let (teller, run) = run.told(&memory);));
+    let attempt = args.attempt.as_ref().map(|name| quoted!(let #name = __persevere_teller.attempt();));
+    let told = attempt
+        .as_ref()
+        .map(|_| quoted!(let (__persevere_teller, __persevere_run) = __persevere_run.told(&__persevere_memory);));
     let operation = quoted! {
-        if let #private::Option::Some(never) = #never {
-            return never;
+        if let #private::Option::Some(__persevere_never) = #never {
+            return __persevere_never;
         }
         #before #attempt #body
     };
     let operation = braced_at(operation, *place);
-    let operation = quoted!(run.guard_future(&memory, async #operation).await);
-    // The step holds the error's type: it is gone before the wait, which keeps only what is awaited.
+    let operation = quoted!(__persevere_run.guard_future(&__persevere_memory, async #operation).await);
+    // A `match` keeps what the policy borrows. The braces of `break 'attempt` are for syn, which takes a path's `::` for
+    // the colon of a label. The step holds the error's type: it is gone before the wait, which keeps
+    // only what is awaited.
     quoted! {
-        let of = #private::of::<#result>();
-        let mut run = #made;
-        let mut memory = run.start();
-        loop {
-            #asked
-            let outcome = 'attempt: {
-                if let #private::Option::Some(refused) = run.refuse() {
-                    break 'attempt #private::Result::Err(refused);
+        let __persevere_of = #private::of::<#result>();
+        match #made {
+            mut __persevere_run => {
+                let mut __persevere_memory = __persevere_run.start();
+                loop {
+                    #asked
+                    let __persevere_outcome = 'attempt: {
+                        if let #private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
+                            break 'attempt { #private::Result::Err(__persevere_refused) };
+                        }
+                        #clones
+                        #told
+                        #operation
+                    };
+                    let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                        #private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                        #private::Step::Wait(__persevere_wait, _) => __persevere_wait,
+                    };
+                    #private::rest(#private::pin!(__persevere_run.sleep(__persevere_wait))).await;
+                    if let #private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
+                        break #private::Result::Err(__persevere_late);
+                    }
                 }
-                #clones
-                #told
-                #operation
-            };
-            let wait = match run.settle(&mut memory, outcome) {
-                #private::Step::Done(outcome) => break outcome,
-                #private::Step::Wait(wait, _) => wait,
-            };
-            #private::rest(#private::pin!(run.sleep(wait))).await;
-            if let #private::Option::Some(late) = run.late(&mut memory) {
-                break #private::Result::Err(late);
             }
         }
     }
@@ -88,11 +94,14 @@ fn before(hook: Option<&Before>, private: &TokenStream) -> (TokenStream, TokenSt
         None => (TokenStream::new(), TokenStream::new()),
         Some(Before { event: None, block }) => {
             let block = braced(block);
-            (quoted!(let retry = memory.is_retry();), quoted!(if retry #block))
+            (quoted!(let __persevere_retry = __persevere_memory.is_retry();), quoted!(if __persevere_retry #block))
         }
         Some(Before { event: Some(pattern), block }) => {
-            let block = braced(quoted!(let #pattern = event; #block));
-            (quoted!(let last = run.event();), quoted!(if let #private::Option::Some(event) = last #block))
+            let block = braced(quoted!(let #pattern = __persevere_event; #block));
+            (
+                quoted!(let __persevere_last = __persevere_run.event();),
+                quoted!(if let #private::Option::Some(__persevere_event) = __persevere_last #block),
+            )
         }
     }
 }
@@ -144,7 +153,7 @@ impl ToTokens for Call {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { method, value, typed, types } = self;
         tokens.extend(if *typed {
-            quoted!(.#method(of.#method(#value)))
+            quoted!(.#method(__persevere_of.#method(#value)))
         } else if types.is_empty() {
             quoted!(.#method(#value))
         } else {

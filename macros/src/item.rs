@@ -4,13 +4,17 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
 use crate::error::{Error, Result};
-use crate::tokens::{Tokens, idents, unwrapped};
+use crate::tokens::{Tokens, contains, idents, unwrapped};
 
 /// A function, in pieces that are put together again around the loop.
 pub(crate) struct Item {
     /// All that stands before the body.
     pub(crate) head: TokenStream,
-    pub(crate) shape: Shape,
+    pub(crate) asynchronous: bool,
+    /// What other attributes put around the body, from the outside in. It is executed once, not in each attempt.
+    pub(crate) frames: Vec<Frame>,
+    /// What they put before it, in the innermost of them.
+    pub(crate) prologue: TokenStream,
     /// Its `Result`, with `_` for each `impl Trait`, which may not stand in a body.
     pub(crate) result: TokenStream,
     pub(crate) arguments: Vec<Argument>,
@@ -20,17 +24,12 @@ pub(crate) struct Item {
     pub(crate) place: Span,
 }
 
-/// How the function becomes a loop.
-pub(crate) enum Shape {
-    Blocking,
-    Async,
-    /// `Box::pin(async move { .. })`, as `#[async_trait]` writes it.
-    Boxed {
-        /// `Box::pin`
-        pin: TokenStream,
-        /// Moves the arguments into the future; once, not in each attempt.
-        prologue: TokenStream,
-    },
+/// A group, and what stands beside it.
+pub(crate) struct Frame {
+    before: TokenStream,
+    delimiter: Delimiter,
+    place: Span,
+    after: TokenStream,
 }
 
 pub(crate) struct Argument {
@@ -91,15 +90,13 @@ impl Item {
         let mut body = Tokens::new(body.stream());
         let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
         let head = outer.chain([head.into_iter().collect()]).collect();
-        let item = Self { head, shape: Shape::Blocking, result, arguments, body: body.rest(), place };
-        if asynchronous {
-            Ok(Self { shape: Shape::Async, ..item })
-        } else if is_future(&item.result) {
-            item.boxed()
-        } else {
-            Ok(item)
+        let (body, frames, prologue) = (body.rest(), Vec::new(), TokenStream::new());
+        let mut item = Self { head, asynchronous, frames, prologue, result, arguments, body, place };
+        if !asynchronous && is_future(&item.result) {
+            item.boxed()?;
         }
-        .map(|item| Self { result: inferred(item.result), ..item })
+        item.descend();
+        Ok(Self { result: inferred(item.result), ..item })
     }
 
     /// The type behind `->`, if there is one.
@@ -114,7 +111,7 @@ impl Item {
     }
 
     /// The loop goes into the future that the function returns.
-    fn boxed(mut self) -> Result<Self> {
+    fn boxed(&mut self) -> Result<()> {
         let refused = Error::new_spanned(
             &self.result,
             "a function that returns a future is over before the future has run, so there is nothing to retry: make it \
@@ -129,52 +126,126 @@ impl Item {
             tree => matches!(tree, TokenTree::Ident(_)),
         });
         let Some(call) = body.group(Delimiter::Parenthesis) else { return Err(refused) };
-        let mut call = Tokens::new(call.stream());
-        let asynchronous = call.eat_ident("async") && call.eat_ident("move");
-        let (Some(block), Some(result)) = (call.group(Delimiter::Brace), output(self.result.clone())) else {
+        let mut inside = Tokens::new(call.stream());
+        let start = inside.clone();
+        let asynchronous = inside.eat_ident("async") && inside.eat_ident("move");
+        let before = inside.since(&start);
+        let (Some(block), Some(result)) = (inside.group(Delimiter::Brace), output(self.result.clone())) else {
             return Err(refused);
         };
-        call.skip(',');
-        if !is_path || boxed != "Box" || method != "pin" || !asynchronous || !call.is_empty() || !body.is_empty() {
+        inside.skip(',');
+        if !is_path || boxed != "Box" || method != "pin" || !asynchronous || !inside.is_empty() || !body.is_empty() {
             return Err(refused);
         }
-        let mut block = Tokens::new(block.stream());
-        let prologue = self.prologue(&mut block);
-        Ok(Self { shape: Shape::Boxed { pin, prologue }, result, body: block.rest(), ..self })
+        self.frames = vec![Frame::new(pin, &call, body.rest()), Frame::new(before, &block, inside.rest())];
+        (self.asynchronous, self.result, self.body) = (true, result, block.stream());
+        Ok(())
+    }
+
+    /// Goes to the user's own body, inside of what `#[async_trait]` and `#[tracing::instrument]` made of it.
+    fn descend(&mut self) {
+        loop {
+            let mut body = Tokens::new(self.body.clone());
+            let prologue = self.prologue(&mut body);
+            self.body = body.clone().rest();
+            let within = if contains(&self.body, "__tracing_attr_span") { instrumented(&body) } else { None };
+            let Some((mut frames, group)) = within else {
+                self.prologue = prologue;
+                return;
+            };
+            if let Some(outermost) = frames.first_mut() {
+                outermost.before = prologue.into_iter().chain(outermost.before.clone()).collect();
+            }
+            self.frames.extend(frames);
+            (self.body, self.place) = (group.stream(), group.span());
+        }
     }
 
     /// The statements that `#[async_trait]` puts first: a `return` that is never taken, then `let x = x;` for each
     /// argument, or `let (a, b) = { let x = x; x };`.
     fn prologue(&mut self, block: &mut Tokens) -> TokenStream {
-        let mut prologue = TokenStream::new();
-        let mut ahead = block.clone();
-        let condition = ahead.until(
-            |here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace),
-        );
-        // An `if` of the user's own is the attempt's.
-        if !block.peek_ident("if") || !idents(condition.clone()).iter().any(|name| name == "__ret") {
-            return prologue;
+        let start = block.clone();
+        if !never_taken(block) {
+            return TokenStream::new();
         }
-        prologue.extend(condition);
-        prologue.extend(ahead.next());
-        *block = ahead;
         loop {
             let mut ahead = block.clone();
             ahead.attributes(false);
             if !ahead.eat_ident("let") {
-                return prologue;
+                return block.since(&start);
             }
             let pattern = ahead.until(|here| here.peek_punct(0, '='));
             ahead.next();
             let moved = ahead.ident().is_some() || ahead.group(Delimiter::Brace).is_some_and(|block| is_move(&block));
             if !moved || !ahead.skip(';') {
-                return prologue;
+                return block.since(&start);
             }
             self.arguments.splice(0..0, names(Tokens::new(pattern)));
-            let length = ahead.position() - block.position();
-            prologue.extend(std::iter::from_fn(|| block.next()).take(length));
+            *block = ahead;
         }
     }
+}
+
+impl Frame {
+    fn new(before: TokenStream, group: &Group, after: TokenStream) -> Self {
+        Self { before, delimiter: group.delimiter(), place: group.span(), after }
+    }
+
+    /// The group again, around this.
+    pub(crate) fn around(&self, content: TokenStream) -> TokenStream {
+        let Self { before, delimiter, place, after } = self;
+        let mut group = Group::new(*delimiter, content);
+        group.set_span(*place);
+        quote!(#before #group #after)
+    }
+}
+
+/// Passes over the `if` of `#[async_trait]`, whose `return` types its block. One of the user's own is the attempt's.
+fn never_taken(block: &mut Tokens) -> bool {
+    let mut ahead = block.clone();
+    let condition = ahead
+        .until(|here| matches!(here.peek(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace));
+    let there = block.peek_ident("if") && contains(&condition, "__ret");
+    if there {
+        ahead.next();
+        *block = ahead;
+    }
+    there
+}
+
+/// Finds the block that `#[tracing::instrument]` was given, and what it put around that. It runs a body as
+/// `async move { .. }`, or in a closure if it looks at the result, behind a `return` that is never taken. That of
+/// `#[async_trait]` stands there already. A future in a `Box::pin` of the user's own has neither.
+fn instrumented(body: &Tokens) -> Option<(Vec<Frame>, Group)> {
+    marked(body).or_else(|| {
+        let mut tokens = body.clone();
+        let before = tokens.until(|here| here.peek_ident("async"));
+        let written = contains(&before, "__tracing_instrument_future");
+        let words = tokens.eat_ident("async") && tokens.eat_ident("move");
+        let before = tokens.since(body);
+        let group = tokens.group(Delimiter::Brace).filter(|_| written && words)?;
+        Some((vec![Frame::new(before, &group, tokens.rest())], group))
+    })
+}
+
+/// Finds the block behind a `return` that is never taken, at any depth.
+fn marked(body: &Tokens) -> Option<(Vec<Frame>, Group)> {
+    let mut tokens = body.clone();
+    let mut behind = false;
+    while !tokens.is_empty() {
+        let before = tokens.since(body);
+        let Some(TokenTree::Group(group)) = tokens.next() else { continue };
+        let inside = Tokens::new(group.stream());
+        let frame = || Frame::new(before.clone(), &group, tokens.clone().rest());
+        if behind || never_taken(&mut inside.clone()) {
+            return Some((vec![frame()], group));
+        }
+        behind = group.delimiter() == Delimiter::Brace && inside.declares("__tracing_attr_fake_return");
+        if let Some((frames, found)) = marked(&inside).filter(|_| !behind) {
+            return Some(([frame()].into_iter().chain(frames).collect(), found));
+        }
+    }
+    None
 }
 
 /// Whether the block is `{ let x = x; x }`.

@@ -69,8 +69,8 @@ mod tokens;
 ///
 /// An unknown key, a key set twice, a value that can't be meant, and a function that can't be retried (`const`, without
 /// a body, without a `Result`, a future returned by a function that is not `async`) do not compile, and the message
-/// stands at the word. Literals that contradict each other do not compile either, where all keys of the
-/// policy are literals: `backoff = 10, max = 1`.
+/// stands at the word. Literals that contradict each other do not compile either: `backoff = 10, max = 1`. They are not
+/// compared if an expression could resolve the contradiction: `backoff = 180, max = LONGEST`.
 ///
 /// Three messages are the compiler's own:
 ///
@@ -90,15 +90,22 @@ mod tokens;
 ///
 /// ```text
 /// fn read(path: &Path) -> io::Result<String> {
-///     let of = __private::of::<io::Result<String>>();
-///     let policy = { const __POLICY: Policy = Policy::new().total(3).checked(); &__POLICY };
-///     of.block(__private::drive(policy), |run, memory| { std::fs::read_to_string(path) })
+///     let __persevere_of = __private::of::<io::Result<String>>();
+///     __persevere_of.block(
+///         __private::drive({ const __POLICY: Policy = Policy::new().total(3).checked(); &__POLICY }),
+///         |__persevere_run, __persevere_memory| { std::fs::read_to_string(path) },
+///     )
 /// }
 /// ```
 ///
 /// In an `async fn` a loop stands in the function, and the attempt is an `async` block in it that is awaited at once: so
 /// it may borrow `&mut`, and the whole is still `Send`. Under `#[async_trait]`, which has to stand on the `impl` or the
-/// trait, the loop is within the future that it boxes.
+/// trait, the loop is within the future that it boxes. `#[tracing::instrument]` may stand above `#[retry]` or below it:
+/// its span is around the whole run, not around each attempt.
+///
+/// What the expression of a policy, a guard or a timer borrows lives until the run is over, as in a call of
+/// `retry_async`. So does a lock that it takes. In an
+/// `async fn` the locks of the other keys are released before the run begins.
 ///
 /// # Cancel safety
 ///

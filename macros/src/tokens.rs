@@ -1,12 +1,14 @@
 //! Reading items as tokens. What a body or an expression says is the compiler's to parse; only where it ends is ours.
 
+use std::rc::Rc;
+
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// A cursor over a flat list of token trees.
-#[derive(Clone, Default)]
+/// A cursor over a flat list of token trees. Clones share the list, so that looking ahead costs nothing.
+#[derive(Clone)]
 pub(crate) struct Tokens {
-    list: Vec<TokenTree>,
+    list: Rc<[TokenTree]>,
     at: usize,
 }
 
@@ -30,7 +32,7 @@ impl Tokens {
     }
 
     pub(crate) fn rest(self) -> TokenStream {
-        self.list.into_iter().skip(self.at).collect()
+        self.list[self.at..].iter().cloned().collect()
     }
 
     pub(crate) fn peek_ident(&self, word: &str) -> bool {
@@ -77,8 +79,9 @@ impl Tokens {
         there
     }
 
-    pub(crate) fn position(&self) -> usize {
-        self.at
+    /// What stands before this cursor and after that one.
+    pub(crate) fn since(&self, earlier: &Self) -> TokenStream {
+        self.list[earlier.at..self.at].iter().cloned().collect()
     }
 
     pub(crate) fn is_last(&self) -> bool {
@@ -107,6 +110,12 @@ impl Tokens {
             *self = ahead;
         }
         attributes
+    }
+
+    /// Whether a `let` of this name stands here.
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        let mut ahead = self.clone();
+        ahead.eat_ident("let") && ahead.eat_ident(name)
     }
 
     /// Passes over `pub`, `pub(..)`, and what a macro's `$vis` left, nothing included.
@@ -203,6 +212,15 @@ pub(crate) fn unwrapped(stream: TokenStream) -> TokenStream {
         Some(group) if tokens.is_empty() => unwrapped(group.stream()),
         _ => stream,
     }
+}
+
+/// Whether this identifier stands in the tokens, in groups too.
+pub(crate) fn contains(stream: &TokenStream, name: &str) -> bool {
+    stream.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => contains(&group.stream(), name),
+        _ => false,
+    })
 }
 
 /// All identifiers in the tokens, in groups too.

@@ -45,9 +45,10 @@ macro_rules! __retry {
         $crate::__retry!(@emit $policy $before ($($attempt)?) () { ($operation) })
     };
     (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($(-> $result:ty)?) $operation:block) => {
-        $crate::__private::drive($policy).block(|_run, _memory| $(-> $result)? {
-            $(if _memory.is_retry() $before)?
-            $(let $attempt = _run.attempt_blocking(_memory);)?
+        // A pattern meets statics and constants of the same name, macro or not: these names can't be the user's.
+        $crate::__private::drive($policy).block(|__persevere_run, __persevere_memory| $(-> $result)? {
+            $(if __persevere_memory.is_retry() $before)?
+            $(let $attempt = __persevere_run.attempt_blocking(__persevere_memory);)?
             $operation
         })
     };
@@ -72,8 +73,8 @@ macro_rules! __retry {
 ///
 /// The expression is evaluated anew for each attempt, in an `async` block that is awaited at once: it borrows
 /// whatever it names, `&mut conn` included, and the whole is still `Send` where the operation is. `?` and `return` in
-/// it end the attempt. The policy is whatever [`retry_async`](crate::retry_async()) takes. Use it where `.await` is
-/// allowed.
+/// it end the attempt. The policy is whatever [`retry_async`](crate::retry_async()) takes. What its expression borrows
+/// lives until the run is over, and so does a lock that it takes. Use it where `.await` is allowed.
 ///
 /// | form | |
 /// |---|---|
@@ -119,6 +120,8 @@ macro_rules! __retry {
 #[macro_export]
 macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
+    // Statements that are there if the attempt is named.
+    (@with ($attempt:pat_param) { $($statement:tt)* }) => { $($statement)* };
         $crate::retry_async!(@emit $policy $before ($($attempt)?) ($result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
@@ -126,37 +129,45 @@ macro_rules! retry_async {
     };
     // Statements that are there if the attempt is named.
     (@with ($attempt:pat_param) { $($statement:tt)* }) => { $($statement)* };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {{
-        let mut run = $crate::__private::drive($policy);
-        let mut memory = run.start();
-        loop {
-            let _again = memory.is_retry();
-            let outcome: $result = 'attempt: {
-                if let $crate::__private::Option::Some(refused) = run.refuse() {
-                    break 'attempt $crate::__private::Result::Err(refused);
-                }
-                $($crate::retry_async!(@with ($attempt) { let (teller, run) = run.told(&memory); });)?
-                let attempt = async {
-                    // Never taken: it gives the block its type.
-                    if let $crate::__private::Option::Some(never) = $crate::__private::Option::None::<$result> {
-                        return never;
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {
+        // A `match` keeps what the policy borrows until the run is over, as a function's call does.
+        match $crate::__private::drive($policy) {
+            mut __persevere_run => {
+                let mut __persevere_memory = __persevere_run.start();
+                loop {
+                    let __persevere_again = __persevere_memory.is_retry();
+                    let __persevere_outcome: $result = 'attempt: {
+                        if let $crate::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
+                            break 'attempt $crate::__private::Result::Err(__persevere_refused);
+                        }
+                        $($crate::retry_async!(@with ($attempt) {
+                            let (__persevere_teller, __persevere_run) = __persevere_run.told(&__persevere_memory);
+                        });)?
+                        let __persevere_attempt = async {
+                            // Never taken: it gives the block its type.
+                            if let $crate::__private::Option::Some(__persevere_never) =
+                                $crate::__private::Option::None::<$result>
+                            {
+                                return __persevere_never;
+                            }
+                            $(if __persevere_again $before)?
+                            $(let $attempt = __persevere_teller.attempt();)?
+                            $operation
+                        };
+                        __persevere_run.guard_future(&__persevere_memory, __persevere_attempt).await
+                    };
+                    let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                        $crate::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                        $crate::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
+                    };
+                    $crate::__private::rest($crate::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
+                    if let $crate::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
+                        break $crate::__private::Result::Err(__persevere_late);
                     }
-                    $(if _again $before)?
-                    $(let $attempt = teller.attempt();)?
-                    $operation
-                };
-                run.guard_future(&memory, attempt).await
-            };
-            let wait = match run.settle(&mut memory, outcome) {
-                $crate::__private::Step::Done(outcome) => break outcome,
-                $crate::__private::Step::Wait(wait, _) => wait,
-            };
-            $crate::__private::rest($crate::__private::pin!(run.sleep(wait))).await;
-            if let $crate::__private::Option::Some(late) = run.late(&mut memory) {
-                break $crate::__private::Result::Err(late);
+                }
             }
         }
-    }};
+    };
     ($policy:expr, before_retry = $before:block, |$attempt:pat_param| $($operation:tt)+) => {
         $crate::retry_async!(@loop ($policy) ($before) ($attempt), $($operation)+)
     };

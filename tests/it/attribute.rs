@@ -36,6 +36,8 @@ impl Server {
     }
 }
 
+const LONG: Duration = Duration::from_secs(600);
+
 fn timed_out() -> io::Error {
     io::ErrorKind::TimedOut.into()
 }
@@ -845,6 +847,210 @@ mod surroundings {
         assert_eq!(block_on(is_send(local(false))).unwrap(), 1);
     }
 
+    /// Lowercase statics and constants of every name that an expansion could bind. A pattern of such a name would be
+    /// refused or would compare.
+    mod lowercase {
+        #![deny(warnings)]
+        #![allow(non_upper_case_globals, dead_code)]
+
+        use super::{Duration, Server, io};
+        use persevere::prelude::{retry as bang, retry_async};
+        use persevere::{Policy, Retryable, retry};
+
+        macro_rules! taken {
+            ($keyword:ident: $($name:ident)*) => { $(pub(crate) $keyword $name: u8 = 1;)* };
+        }
+
+        macro_rules! every_form {
+            ($keyword:ident) => {
+                taken! {
+                    $keyword: run memory outcome attempt wait of never refused last event retried again step policy value
+                    _run _memory _again field0 field1 source code due this error
+                }
+
+                #[retry(total = 2, backoff = 0, jitter = none, before_retry = |_| seen.push('r'), when = |_| true)]
+                pub(crate) fn blocking(server: &Server, seen: &mut Vec<char>) -> io::Result<u32> {
+                    bang!(Policy::new().total(0), before_retry = { seen.push('b') }, bang!(
+                        Policy::new().total(0),
+                        |_| server.call()
+                    ))
+                }
+
+                #[retry(total = 2, backoff = 0, attempt_timeout = 1, before_retry = |_| seen.push('r'), when = |_| true)]
+                pub(crate) async fn awaited(server: &Server, seen: &mut Vec<char>) -> io::Result<u32> {
+                    retry_async!(Policy::new().total(0), before_retry = { seen.push('b') }, retry_async!(
+                        Policy::new().total(0),
+                        |_| server.call_async().await
+                    ))
+                }
+
+                #[retry(total = retries.max(2), backoff = 0, before_retry = { seen.push('r') })]
+                pub(crate) async fn unnamed(
+                    server: &Server,
+                    seen: &mut Vec<char>,
+                    retries: u32,
+                ) -> Result<impl Into<u64> + use<>, io::Error> {
+                    retry_async!(Policy::new().total(0), -> io::Result<u32> { server.call_async().await })
+                }
+
+                #[derive(Debug, Retryable)]
+                pub(crate) enum Failure {
+                    #[retry(throttle, after = wait)]
+                    Named { wait: Duration, code: u8 },
+                    #[retry(throttle, after = 0)]
+                    Numbered(Duration, u8),
+                    #[retry(forward)]
+                    Forwarded(io::Error),
+                    Marked {
+                        #[retry(forward)]
+                        source: io::Error,
+                        code: u8,
+                    },
+                }
+            };
+        }
+
+        pub(super) mod statics {
+            use super::*;
+            every_form!(static);
+        }
+
+        pub(super) mod constants {
+            use super::*;
+            every_form!(const);
+        }
+    }
+
+    #[test]
+    fn statics_and_constants_of_any_name_break_no_expansion() {
+        macro_rules! check {
+            ($kind:ident) => {{
+                use lowercase::$kind::Failure;
+                let seen = &mut Vec::new();
+                assert_eq!(lowercase::$kind::blocking(&Server::failing(2), seen).unwrap(), 3);
+                assert_eq!(block_on(lowercase::$kind::awaited(&Server::failing(2), seen)).unwrap(), 3);
+                let unnamed = block_on(lowercase::$kind::unnamed(&Server::failing(2), seen, 0));
+                assert_eq!(unnamed.map(Into::<u64>::into).unwrap(), 3);
+                assert_eq!(seen[..], ['r'; 6]);
+                let wait = Duration::from_secs(7);
+                for throttled in [Failure::Named { wait, code: 0 }, Failure::Numbered(wait, 0)] {
+                    assert_eq!(throttled.verdict().hint(), Some(wait), "{throttled:?}");
+                }
+                for forwarded in [Failure::Forwarded(timed_out()), Failure::Marked { source: timed_out(), code: 0 }] {
+                    assert_eq!(forwarded.verdict(), timed_out().verdict(), "{forwarded:?}");
+                }
+            }};
+        }
+        use persevere::Retryable;
+        check!(statics);
+        check!(constants);
+    }
+
+    /// A policy, or what a key borrows, may be borrowed from what lives as long as the statement.
+    mod temporaries {
+        use super::*;
+        use persevere::prelude::{retry as bang, retry_async};
+        use persevere::{Budget, Retry};
+        use std::sync::{Arc, Mutex, RwLock};
+
+        pub(super) struct Config {
+            policy: Policy,
+            budget: Budget,
+            total: u32,
+        }
+
+        impl Config {
+            pub(super) fn load() -> Self {
+                Self { policy: Policy::new().backoff(Duration::ZERO).total(2), budget: Budget::new(), total: 2 }
+            }
+
+            fn policy(&self) -> &Policy {
+                &self.policy
+            }
+
+            fn budget(&self) -> &Budget {
+                &self.budget
+            }
+        }
+
+        pub(super) fn function(server: &Server) -> io::Result<u32> {
+            persevere::retry(Config::load().policy(), || server.call())
+        }
+
+        pub(super) fn in_place(server: &Server) -> io::Result<u32> {
+            bang!(Config::load().policy(), server.call())
+        }
+
+        #[retry(policy = Config::load().policy())]
+        pub(super) fn attribute(server: &Server) -> io::Result<u32> {
+            server.call()
+        }
+
+        #[retry(total = 2, backoff = 0, budget = Config::load().budget())]
+        pub(super) fn key(server: &Server) -> io::Result<u32> {
+            server.call()
+        }
+
+        pub(super) async fn function_async(server: &Server) -> io::Result<u32> {
+            persevere::retry_async(Config::load().policy(), || server.call_async()).await
+        }
+
+        pub(super) async fn in_place_async(server: &Server) -> io::Result<u32> {
+            retry_async!(Config::load().policy(), server.call_async().await)
+        }
+
+        pub(super) async fn built_async(server: &Server) -> io::Result<u32> {
+            let policy = |config: &Config| Retry::new(config.policy);
+            retry_async!(policy(&Config::load()).budget(Config::load().budget()), server.call_async().await)
+        }
+
+        #[retry(policy = Config::load().policy())]
+        pub(super) async fn attribute_async(server: &Server) -> io::Result<u32> {
+            server.call_async().await
+        }
+
+        #[retry(total = 2, backoff = 0, budget = Config::load().budget())]
+        pub(super) async fn key_async(server: &Server) -> io::Result<u32> {
+            server.call_async().await
+        }
+
+        static LOCKED: RwLock<Policy> = RwLock::new(Policy::new().backoff(Duration::ZERO).total(2));
+
+        #[allow(clippy::await_holding_lock)] // Clippy sees it, as in a call of the function.
+        pub(super) async fn locked_async(server: &Server) -> io::Result<u32> {
+            retry_async!(&*LOCKED.read().unwrap(), server.call_async().await)
+        }
+
+        /// The lock of a plain value is released before the run: the future is `Send`, and the body can take it.
+        #[retry(total = config.lock().unwrap().total, backoff = 0, jitter = { let _lock = config.lock(); Jitter::None })]
+        pub(super) async fn value_async(server: &Server, config: Arc<Mutex<Config>>) -> io::Result<u32> {
+            drop(config.try_lock().expect("it is free"));
+            server.call_async().await
+        }
+    }
+
+    fn send<F: Future + Send>(future: F) -> F {
+        future
+    }
+
+    #[test]
+    fn what_the_policy_borrows_lives_as_long_as_the_run() {
+        for form in [temporaries::function, temporaries::in_place, temporaries::attribute, temporaries::key] {
+            assert_eq!(form(&Server::failing(2)).unwrap(), 3);
+            assert!(form(&Server::failing(3)).is_err());
+        }
+        macro_rules! check {
+            ($($form:ident($($argument:expr)?)),*) => { $(
+                assert_eq!(block_on(temporaries::$form(&Server::failing(2) $(, $argument)?)).unwrap(), 3);
+                assert!(block_on(temporaries::$form(&Server::failing(3) $(, $argument)?)).is_err());
+            )* };
+        }
+        let config = || std::sync::Arc::new(std::sync::Mutex::new(temporaries::Config::load()));
+        check!(function_async(), in_place_async(), built_async(), attribute_async(), key_async(), locked_async());
+        check!(value_async(config()));
+        assert_eq!(block_on(send(temporaries::value_async(&Server::failing(2), config()))).unwrap(), 3);
+    }
+
     /// Names of the prelude, and crates of the sysroot, mean something else here.
     mod hostile {
         #![deny(warnings, clippy::pedantic, clippy::style, clippy::complexity)]
@@ -875,7 +1081,7 @@ mod surroundings {
             Ok(of.call()? + u32::from(outcome))
         }
 
-        #[retry(total = 2, backoff = 0, attempt_timeout = 9, jitter = equal, hints = ignore)]
+        #[retry(total = ::std::cmp::max(2, run), backoff = 0, attempt_timeout = 9, jitter = equal, hints = ignore)]
         pub(super) async fn waiting(run: u32, of: &super::Server, never: u8) -> Outcome {
             let outcome = of.call_async().await;
             outcome.map(|value| value + run + u32::from(never))
@@ -887,6 +1093,231 @@ mod surroundings {
         assert_eq!(hostile::blocking(1, &Server::failing(1), 0).unwrap(), 2);
         assert_eq!(block_on(hostile::waiting(1, &Server::failing(1), 1)).unwrap(), 4);
         let _ = hostile::Mine::Ok;
+    }
+}
+
+/// `#[tracing::instrument]` above or below: the span is around the whole run, and what it moves is moved once.
+mod instrumented {
+    use super::*;
+    use async_trait::async_trait;
+    use tracing::instrument;
+
+    #[derive(Debug, Default)]
+    struct Conn {
+        server: Server,
+        log: Vec<String>,
+    }
+
+    impl Conn {
+        fn failing(failures: u32) -> Self {
+            Self { server: Server::failing(failures), log: Vec::new() }
+        }
+
+        fn ask(&mut self, word: String) -> io::Result<usize> {
+            self.log.push(word);
+            self.server.call()?;
+            Ok(self.log.len())
+        }
+    }
+
+    /// Each function with the one attribute above the other, and in the other order.
+    macro_rules! both_orders {
+        ($($(#[inner($($keys:tt)*)])? [$($options:tt)*] [$($function:tt)*] $body:block)*) => {
+            mod above {
+                use super::*;
+                impl Conn {
+                    $(#[instrument($($options)*)] #[retry($($($keys)*,)? total = 2, backoff = 0)] $($function)* $body)*
+                }
+            }
+            mod below {
+                use super::*;
+                pub(super) struct Other(pub(super) Conn);
+                impl std::ops::Deref for Other {
+                    type Target = Conn;
+                    fn deref(&self) -> &Conn {
+                        &self.0
+                    }
+                }
+                impl std::ops::DerefMut for Other {
+                    fn deref_mut(&mut self) -> &mut Conn {
+                        &mut self.0
+                    }
+                }
+                impl fmt::Debug for Other {
+                    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        self.0.fmt(f)
+                    }
+                }
+                impl Other {
+                    $(#[retry($($($keys)*,)? total = 2, backoff = 0)] #[instrument($($options)*)] $($function)* $body)*
+                }
+            }
+        };
+    }
+
+    both_orders! {
+        [skip_all] [pub(super) fn plain(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        [err] [pub(super) fn err(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        [err, ret] [pub(super) fn err_ret(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        [ret, skip(self)] [pub(super) fn ret(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        #[inner(clone(word))]
+        [err] [pub(super) fn cloned(&mut self, mut word: String) -> io::Result<usize>] { word.push('!'); self.ask(word) }
+        [skip_all] [pub(super) async fn plain_async(&mut self, word: &str) -> io::Result<usize>] { self.ask(word.to_owned()) }
+        [err] [pub(super) async fn err_async(&mut self, word: String) -> io::Result<usize>] {
+            tokio::task::yield_now().await;
+            self.ask(word.clone())
+        }
+        [ret(Debug)] [pub(super) async fn ret_async(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        [err, ret] [pub(super) async fn err_ret_async(&mut self, word: String) -> io::Result<usize>] { self.ask(word.clone()) }
+        #[inner(clone(word), attempt_timeout = 5)]
+        [name = "other", fields(x = 1)] [pub(super) async fn cloned_async(&mut self, word: String) -> io::Result<usize>] {
+            tokio::task::yield_now().await;
+            self.ask(word)
+        }
+        #[inner(before_retry = { self.log.push(String::new()) })]
+        [err] [pub(super) async fn hooked_async(&mut self, word: String) -> io::Result<usize>] {
+            self.log.pop();
+            self.log.pop();
+            self.log.extend([word.clone(), word.clone()]);
+            self.ask(word.clone())
+        }
+    }
+
+    #[test]
+    fn methods_are_retried_in_both_orders() {
+        macro_rules! check {
+            ($new:expr; $($form:ident)*; $($asynchronous:ident)*) => {
+                $(
+                    assert_eq!($new(2).$form("a".into()).unwrap(), 3, stringify!($form));
+                    assert!($new(3).$form("a".into()).is_err(), stringify!($form));
+                )*
+                $(
+                    assert_eq!(block_on($new(2).$asynchronous("a".into())).unwrap(), 3, stringify!($asynchronous));
+                    assert!(block_on($new(3).$asynchronous("a".into())).is_err(), stringify!($asynchronous));
+                )*
+            };
+        }
+        let other = |failures| below::Other(Conn::failing(failures));
+        check!(Conn::failing; plain err err_ret ret cloned; plain_async err_async ret_async err_ret_async cloned_async);
+        check!(other; plain err err_ret ret cloned; plain_async err_async ret_async err_ret_async cloned_async);
+        assert!(block_on(Conn::failing(2).hooked_async("a".into())).is_ok());
+        assert!(block_on(other(2).hooked_async("a".into())).is_ok());
+    }
+
+    #[instrument]
+    #[retry(total = 2, backoff = 0)]
+    fn free(server: &Server, word: String) -> Result<String, io::Error> {
+        server.call().map(|_| word.clone())
+    }
+
+    #[instrument(skip(server))]
+    #[retry(total = 2, backoff = 0)]
+    async fn free_async<T: Clone + fmt::Debug>(server: &Server, word: T) -> Result<T, io::Error> {
+        server.call_async().await?;
+        Ok(word.clone())
+    }
+
+    #[retry(total = 2, backoff = 0)]
+    #[instrument(err(Debug), skip(server))]
+    async fn free_below(server: &Server, (a, b): (String, u32)) -> Result<impl Display, io::Error> {
+        server.call_async().await?;
+        Ok(format!("{a}{b}"))
+    }
+
+    #[instrument(skip_all)]
+    #[retry(total = 2, backoff = 0)]
+    fn boxed(server: &Server, word: String) -> std::pin::Pin<Box<dyn Future<Output = io::Result<String>> + Send + '_>> {
+        Box::pin(async move {
+            server.call_async().await?;
+            Ok(word.clone())
+        })
+    }
+
+    #[test]
+    fn functions_are_retried_in_both_orders() {
+        assert_eq!(free(&Server::failing(2), "a".into()).unwrap(), "a");
+        assert_eq!(block_on(free_async(&Server::failing(2), "a".to_owned())).unwrap(), "a");
+        assert_eq!(block_on(free_below(&Server::failing(2), ("a".into(), 1))).unwrap().to_string(), "a1");
+        assert_eq!(block_on(boxed(&Server::failing(2), "a".into())).unwrap(), "a");
+    }
+
+    #[async_trait]
+    trait Store {
+        async fn above(&self, key: String, pair: (String, u8)) -> io::Result<String>;
+        async fn below(&self, key: String) -> io::Result<String>;
+        async fn logged(&mut self, key: String) -> io::Result<String>;
+    }
+
+    #[async_trait]
+    impl Store for Server {
+        #[instrument]
+        #[retry(total = 2, backoff = 0, clone(key))]
+        async fn above(&self, mut key: String, (name, byte): (String, u8)) -> io::Result<String> {
+            self.call_async().await?;
+            key.push_str(&name);
+            Ok(format!("{key}{byte}"))
+        }
+
+        #[retry(total = 2, backoff = 0)]
+        #[instrument(err)]
+        async fn below(&self, key: String) -> io::Result<String> {
+            self.call_async().await?;
+            Ok(key.clone())
+        }
+
+        #[instrument(err, ret, skip_all, fields(key = %key))]
+        #[retry(total = 2, backoff = 0, attempt_timeout = 5)]
+        async fn logged(&mut self, key: String) -> io::Result<String> {
+            self.call_async().await?;
+            Ok(key.clone())
+        }
+    }
+
+    #[test]
+    fn methods_under_async_trait_are_retried_in_both_orders() {
+        let pair = || ("b".to_owned(), 1);
+        assert_eq!(block_on(Server::failing(2).above("a".into(), pair())).unwrap(), "ab1");
+        assert!(block_on(Server::failing(3).above("a".into(), pair())).is_err());
+        assert_eq!(block_on(Server::failing(2).below("a".into())).unwrap(), "a");
+        assert!(block_on(Server::failing(3).below("a".into())).is_err());
+        assert_eq!(block_on(Server::failing(2).logged("a".into())).unwrap(), "a");
+        assert!(block_on(Server::failing(3).logged("a".into())).is_err());
+    }
+}
+
+/// A literal that contradicts another one, or a default, is right beside an expression that resolves that.
+#[test]
+fn literals_are_checked_only_where_no_expression_can_resolve_the_contradiction() {
+    macro_rules! forms {
+        ($limit:ident; $($name:ident [$($keys:tt)*])*) => { $(
+            mod $name {
+                use super::*;
+                #[retry($($keys)*)]
+                pub(super) fn blocking(server: &Server, $limit: Duration) -> io::Result<u32> {
+                    let _ = $limit;
+                    server.call()
+                }
+                #[retry($($keys)*)]
+                pub(super) async fn waiting(server: &Server, $limit: Duration) -> io::Result<u32> {
+                    let _ = $limit;
+                    server.call()
+                }
+            }
+            assert_eq!($name::blocking(&Server::default(), LONG).unwrap(), 1, stringify!($name));
+            assert_eq!(block_on($name::waiting(&Server::default(), LONG)).unwrap(), 1, stringify!($name));
+        )* };
+    }
+
+    forms! {
+        limit;
+        backoff_above_the_default_max [backoff = 180, max = LONG]
+        backoff_of_an_expression [max = 0.1, backoff = limit / 10_000]
+        max_of_a_call [factor = 3, backoff = 180, max = limit.max(Duration::ZERO)]
+        deadline_of_an_expression [forever, backoff = 0, within = limit]
+        backoff_of_an_expression_for_ever [forever, backoff = limit]
+        jitter_of_an_expression [forever, backoff = 0, jitter = Jitter::Additive(Duration::from_secs(1))]
+        waits_of_an_expression [forever, backoff = 0, waits = [limit; 3]]
+        one_open_and_one_closed [forever, backoff = 180, max = limit, within = 900]
     }
 }
 

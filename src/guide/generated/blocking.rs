@@ -5,8 +5,8 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
 }
 // ---
 fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
-    let of = ::persevere::__private::of::<Result<_, Error>>();
-    of.block(
+    let __persevere_of = ::persevere::__private::of::<Result<_, Error>>();
+    __persevere_of.block(
         ::persevere::__private::drive(
             ::persevere::__private::IntoRetry::into_retry({
                 const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new()
@@ -16,11 +16,11 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
                     .checked();
                 &__POLICY
             })
-            .when(of.when(|error| error.is_busy()))
+            .when(__persevere_of.when(|error| error.is_busy()))
         ),
-        |run, memory| {
+        |__persevere_run, __persevere_memory| {
             let mut name = ::persevere::__private::clone_mut(&mut name);
-            let attempt = run.attempt_blocking(memory);
+            let attempt = __persevere_run.attempt_blocking(__persevere_memory);
             name.push('!');
             server.get(name, attempt.left())
         }
