@@ -120,8 +120,6 @@ macro_rules! __retry {
 #[macro_export]
 macro_rules! retry_async {
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), -> $result:ty $operation:block $(,)?) => {
-    // Statements that are there if the attempt is named.
-    (@with ($attempt:pat_param) { $($statement:tt)* }) => { $($statement)* };
         $crate::retry_async!(@emit $policy $before ($($attempt)?) ($result) $operation)
     };
     (@loop $policy:tt $before:tt ($($attempt:pat_param)?), $operation:expr $(,)?) => {
