@@ -106,6 +106,8 @@ never_refuses!([D: Deref<Target = Budget>] Spending<D>);
 pub struct Breaking<D: Deref<Target = Breaker>> {
     breaker: D,
     ticket: Option<Ticket>,
+    /// Whether the run has begun an attempt.
+    begun: bool,
     refused: bool,
 }
 
@@ -116,7 +118,7 @@ impl<D: Deref<Target = Breaker>> Breaking<D> {
     }
 
     pub(crate) const fn new(breaker: D) -> Self {
-        Self { breaker, ticket: None, refused: false }
+        Self { breaker, ticket: None, begun: false, refused: false }
     }
 
     fn give_back(&mut self) {
@@ -154,8 +156,14 @@ impl<D: Deref<Target = Breaker>> Observer for Breaking<D> {
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         let admitted = self.breaker.admit_ticket(nanos::duration(now));
         self.refused = admitted.is_err();
-        self.ticket = Some(admitted?);
+        self.ticket =
+            Some(admitted.map_err(|rejected| if self.begun { rejected.after_an_attempt() } else { rejected })?);
         Ok(())
+    }
+
+    #[inline]
+    fn begins(&mut self) {
+        self.begun = true;
     }
 
     fn refusal(&self) -> Option<StopReason> {

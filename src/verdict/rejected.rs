@@ -6,11 +6,13 @@ use core::time::Duration;
 use crate::time::nanos::{self, Brief};
 use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
-/// Means that a breaker or a throttle did not let an attempt begin: nothing was sent, nothing was done.
+/// Means that a breaker or a throttle did not let an attempt begin.
 ///
-/// It is transient, as a throttle fault that reached nobody, with the breaker's pause as the hint; so a run that meets
-/// it waits, or ends if that is too long. It turns into an `io::Error` of kind `ResourceBusy`, and by that into boxed
-/// errors, where the crate finds it again.
+/// It is transient, a throttle fault with the breaker's pause as its hint. So a run that meets it waits, or ends if that
+/// is too long. Nothing was sent and nothing was done, so it is never reached. The one exception is the end of a run that
+/// made an attempt and found the breaker closed to it after the wait: that attempt may have taken effect.
+///
+/// It turns into an `io::Error` of kind `ResourceBusy`, and by that into boxed errors, where the crate finds it again.
 ///
 /// ```
 /// use persevere::{Breaker, Fault, Reached, Retryable};
@@ -26,7 +28,11 @@ use crate::verdict::{Fault, Reached, Retryable, Verdict};
 /// # Ok::<(), persevere::Rejected>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejected(Why);
+pub struct Rejected {
+    why: Why,
+    /// Whether the run that it ended had made an attempt before.
+    late: bool,
+}
 
 // Only guards make one, and they need a 64-bit atomic.
 #[cfg_attr(not(target_has_atomic = "64"), allow(dead_code))]
@@ -40,15 +46,20 @@ enum Why {
 #[cfg(target_has_atomic = "64")]
 impl Rejected {
     pub(crate) const fn open(nanos: u64) -> Self {
-        Self(Why::Open(nanos))
+        Self { why: Why::Open(nanos), late: false }
     }
 
     pub(crate) const fn probing() -> Self {
-        Self(Why::Probing)
+        Self { why: Why::Probing, late: false }
     }
 
     pub(crate) const fn throttle() -> Self {
-        Self(Why::Throttle)
+        Self { why: Why::Throttle, late: false }
+    }
+
+    /// As the end of a run that has made an attempt.
+    pub(crate) const fn after_an_attempt(self) -> Self {
+        Self { late: true, ..self }
     }
 }
 
@@ -56,7 +67,7 @@ impl Rejected {
     /// Tells when the breaker will let a probe through; `None` where that can't be known, since a probe is under way
     /// or the throttle decides by chance.
     pub const fn retry_in(&self) -> Option<Duration> {
-        match self.0 {
+        match self.why {
             Why::Open(nanos) => Some(nanos::duration(nanos)),
             Why::Probing | Why::Throttle => None,
         }
@@ -65,7 +76,7 @@ impl Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.why {
             Why::Open(nanos) => write!(f, "not attempted: the breaker is open for another {}", Brief(nanos)),
             Why::Probing => f.write_str("not attempted: the breaker waits for its probe"),
             Why::Throttle => f.write_str("not attempted: the throttle holds it back"),
@@ -77,7 +88,8 @@ impl core::error::Error for Rejected {}
 
 impl Retryable for Rejected {
     fn verdict(&self) -> Verdict {
-        let verdict = Verdict::transient().fault(Fault::Throttle).reached(Reached::No);
+        let reached = if self.late { Reached::Maybe } else { Reached::No };
+        let verdict = Verdict::transient().fault(Fault::Throttle).reached(reached);
         match self.retry_in() {
             Some(wait) => verdict.after(wait),
             None => verdict,

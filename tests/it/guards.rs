@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    AdaptiveThrottle, Breaker, BreakerState, Budget, Event, Fault, Jitter, Nested, Policy, Rejected, Report,
+    AdaptiveThrottle, Breaker, BreakerState, Budget, Event, Fault, Jitter, Nested, Policy, Reached, Rejected, Report,
     StopReason, Verdict, retry,
 };
 
@@ -231,10 +231,30 @@ fn a_retry_whose_place_was_taken_meanwhile_is_not_made() {
             run.await
         });
         // The operation's own error is gone by then: nothing is kept over a wait.
-        assert_eq!((outcome.unwrap_err().number, calls.get()), (REJECTED, 1), "{door:?}");
+        let error = outcome.unwrap_err();
+        assert_eq!((error.number, calls.get()), (REJECTED, 1), "{door:?}");
+        assert_eq!(error.verdict.reach(), Reached::Maybe, "the attempt before may have taken effect: {door:?}");
         assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::BreakerOpen)), "{door:?}");
         assert_eq!(budget.tokens(), 10.0, "what never began costs nothing: {door:?}");
     }
+}
+
+/// An inner run that may repeat its call, within an outer one that may not repeat it.
+#[test]
+fn a_run_that_ends_with_rejected_after_an_attempt_is_not_repeated_by_one_around_it() {
+    let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().least(1));
+    let mut report = Report::new();
+    let outer = PLAIN.idempotent(false).timer(&timer).report(&mut report);
+    let outcome = outer.run(|| {
+        // When it is told of the retry, another run takes the probe's place.
+        let inner = PLAIN.timer(&timer).breaker(&breaker).when(|error: &Failed| error.verdict.after(secs(5)));
+        inner.on_retry(|_| std::mem::forget(breaker.admit(secs(5)))).run(failing(99, &calls))
+    });
+    assert_eq!((outcome.unwrap_err().number, calls.get()), (REJECTED, 1));
+    assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
+    // Where no attempt was made, none took effect.
+    let refused = PLAIN.timer(&timer).breaker(&breaker).run(failing(99, &calls)).unwrap_err();
+    assert_eq!((refused.number, refused.verdict.reach(), calls.get()), (REJECTED, Reached::No, 1));
 }
 
 #[test]
