@@ -36,6 +36,7 @@
 //! | proxy answers 407 to CONNECT | no | no |
 //! | proxy closes without a reply to CONNECT | any method | any method |
 //! | pooled connection closed at the next request | idempotent | idempotent |
+//! | pooled connection reset at the next request | idempotent | idempotent |
 //! | reset after the connection is accepted | idempotent | idempotent |
 //! | reset after the request | idempotent | idempotent |
 //! | closed after the request, without a reply | idempotent | idempotent |
