@@ -158,7 +158,7 @@ pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | beside it | |
 /// |---|---|
-/// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set |
+/// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set. Say `no` only with a proof: a refused connection is one, a host that is unreachable is none |
 /// | `after = ..` | the wait that the server asked for: a field, by name or by number, or an expression in which the fields of a variant with names are references; a `Duration` or an `Option` of one |
 /// | `crate = path` | on the type: the path of the crate, where it goes by another name |
 ///

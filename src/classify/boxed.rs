@@ -3,6 +3,8 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use super::io::UNREACHED;
+use super::texts;
 use crate::verdict::{Rejected, Retryable, TimedOut, Verdict};
 
 impl<T: Retryable + ?Sized> Retryable for Box<T> {
@@ -22,7 +24,27 @@ impl<T: Retryable + ?Sized> Retryable for Arc<T> {
 /// Rust can't ask an erased error whether it is `Retryable`, so your own types are not found here: look for them with
 /// [`any_of`](crate::Retry::any_of).
 pub(super) fn walk(error: &(dyn Error + 'static)) -> Verdict {
-    chain(error).find_map(known).unwrap_or(Verdict::unclassified())
+    let mut connecting = false;
+    for error in chain(error) {
+        let verdict = known(error);
+        if !connecting {
+            if let Some(verdict) = verdict {
+                return verdict;
+            }
+            connecting = shows(error, &texts::CONNECTING);
+        } else if shows(error, &texts::SHARED_CONNECTION) {
+            return UNREACHED;
+        } else if let Some(verdict) = verdict {
+            // No connection stood, whatever kind of fault it is: a timeout, a reset, a host that is unreachable.
+            return verdict.connecting();
+        }
+    }
+    Verdict::unclassified()
+}
+
+/// Whether an error shows itself as one of these texts.
+pub(super) fn shows(error: &(dyn Error + 'static), texts: &[&'static str]) -> bool {
+    texts.iter().any(|text| texts::is(format_args!("{error}"), text))
 }
 
 /// The causes of an error, outermost first, with what stands inside an `io::Error`, which `source()` skips.

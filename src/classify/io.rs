@@ -1,17 +1,16 @@
-use core::fmt::{self, Write as _};
 use std::io;
 use std::io::ErrorKind as Kind;
 
-use super::boxed;
+use super::{boxed, texts};
 use crate::verdict::{Fault, Reached, Rejected, Retryable, Verdict};
 
 /// Decides by [`ErrorKind`](std::io::ErrorKind).
 ///
 /// | kinds | verdict |
 /// |---|---|
-/// | `ConnectionRefused`, `HostUnreachable`, `NetworkUnreachable`, `AddrNotAvailable` | transient, connect, never reached |
+/// | `ConnectionRefused` | transient, connect, never reached |
 /// | none that can be named, where the standard library could not look up an address | transient, connect, never reached |
-/// | `NetworkDown` | transient, connect |
+/// | `HostUnreachable`, `NetworkUnreachable`, `NetworkDown`, `AddrNotAvailable` | transient, connect, maybe reached: a standing connection ends with these, too |
 /// | `ConnectionReset`, `ConnectionAborted`, `BrokenPipe`, `NotConnected`, `UnexpectedEof` | transient, read |
 /// | `TimedOut`, `WouldBlock` (what a blocking socket's own timeout gives on Unix) | transient, timeout |
 /// | `ResourceBusy` around a [`Rejected`](crate::Rejected) | as that says |
@@ -30,13 +29,16 @@ impl Retryable for io::Error {
     }
 }
 
+pub(super) const UNREACHED: Verdict = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
+
 /// The verdict on this error's own kind; `None` if that says to look at the error inside.
 pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
     Some(match error.kind() {
-        Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable => {
-            Verdict::transient().fault(Fault::Connect).reached(Reached::No)
+        Kind::ConnectionRefused => UNREACHED,
+        // A connection that stood ends with these, too, where its route or its address is lost after the request.
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
+            Verdict::transient().fault(Fault::Connect)
         }
-        Kind::NetworkDown => Verdict::transient().fault(Fault::Connect),
         Kind::ConnectionReset
         | Kind::ConnectionAborted
         | Kind::BrokenPipe
@@ -53,32 +55,13 @@ pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
         | Kind::StaleNetworkFileHandle
         | Kind::AddrInUse => Verdict::transient(),
         Kind::Other => return None,
-        _ if is_lookup(error) => Verdict::transient().fault(Fault::Connect).reached(Reached::No),
+        _ if is_lookup(error) => UNREACHED,
         _ => Verdict::permanent(),
     })
 }
 
 /// Whether a name could not be looked up: the standard library gives that a kind that can't be named.
 fn is_lookup(error: &io::Error) -> bool {
-    let mut expected = Expected(b"failed to lookup address");
-    error.raw_os_error().is_none()
-        && error.get_ref().is_some_and(|inner| {
-            // It ends with an error as soon as it is known.
-            let _ = write!(expected, "{inner}");
-            expected.0.is_empty()
-        })
-}
-
-/// What a text has yet to say to begin as expected. It takes no `String`, whose code would be in every program.
-struct Expected(&'static [u8]);
-
-impl fmt::Write for Expected {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let shared = text.len().min(self.0.len());
-        if self.0.get(..shared) != text.as_bytes().get(..shared) {
-            return Err(fmt::Error);
-        }
-        self.0 = self.0.get(shared..).unwrap_or_default();
-        if self.0.is_empty() { Err(fmt::Error) } else { Ok(()) }
-    }
+    let inner = if error.raw_os_error().is_none() { error.get_ref() } else { None };
+    inner.is_some_and(|inner| texts::begins(format_args!("{inner}"), texts::LOOKUP))
 }

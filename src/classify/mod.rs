@@ -14,7 +14,7 @@ mod hyper;
 mod io;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-#[cfg(feature = "ureq")]
+#[cfg(feature = "std")]
 mod texts;
 #[cfg(feature = "tokio")]
 mod tokio;

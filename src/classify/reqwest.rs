@@ -1,20 +1,22 @@
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::string::{String, ToString as _};
 
-use super::boxed::chain;
+use super::boxed::{chain, shows};
+use super::texts;
 use crate::http::Statuses;
 use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
-/// Decides by what went wrong and by whether the request can have reached the server; the table stands in
+/// Decides by what went wrong and by whether the request can have reached the server. The table is in
 /// [`http`](crate::http#which-faults-are-retried).
 ///
-/// The error does not tell the request's method, nor whether a redirect was followed before a connection failed. Only
-/// the address of a TCP connection that failed tells something: where it can't be that of the request's URL, there was a
-/// redirect, or there is a proxy, and the request may have reached the first server. Otherwise a connect fault counts as
-/// never reached. So where a policy says `idempotent(false)`, let the client follow no redirects
-/// (`redirect::Policy::none()`), or use [`RetryClient::build`](crate::http::RetryClient::build), which counts them.
+/// The error does not say what came before it: a redirect that was followed, or an HTTP/2 request that reqwest sent again
+/// by itself. Only the address of a failed TCP connection shows something: if it can't be that of the request's URL,
+/// there was a redirect or there is a proxy, and the request may have reached the first server. Any other connect fault
+/// counts as never reached, and so does HTTP/2's `REFUSED_STREAM`. So where a policy says `idempotent(false)`, build the
+/// client with `redirect(redirect::Policy::none())` and `retry(reqwest::retry::never())`. Or use
+/// [`RetryClient::build`](crate::http::RetryClient::build), which counts the redirects and turns reqwest's own retries
+/// off.
 impl Retryable for reqwest::Error {
     fn verdict(&self) -> Verdict {
         if let Some(status) = self.status() {
@@ -44,11 +46,9 @@ fn connect(error: &reqwest::Error) -> Verdict {
         let mut causes = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
         causes.next().is_some_and(|error| error.verdict().is_transient())
     };
-    // A proxy that answers with any status but 200, or 407 which has a text of its own, or that closes.
-    let tunnel =
-        |text: String| ["tunnel error: unsuccessful", "tunnel error: unexpected end of file"].contains(&&*text);
-    let by_proxy = || chain(error).any(|error| tunnel(error.to_string()));
-    let transient = error.is_timeout() || error.is_dns() || passing() || by_proxy();
+    let by_text =
+        |error| [&texts::TUNNEL[..], &texts::SOCKS, &texts::SHARED_CONNECTION].iter().any(|texts| shows(error, texts));
+    let transient = error.is_timeout() || error.is_dns() || passing() || chain(error).any(by_text);
     let verdict = if transient { Verdict::transient() } else { Verdict::permanent() };
     verdict.fault(Fault::Connect).reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })
 }
@@ -60,10 +60,10 @@ fn is_elsewhere(error: &reqwest::Error) -> bool {
     url.port_or_known_default() != Some(address.port()) || host.parse().is_ok_and(|host: IpAddr| host != address.ip())
 }
 
-/// The address that a connector failed to connect to. Only its `Debug` has it: `ConnectError("..", 127.0.0.1:80, ..)`.
+/// The address that a connector failed to connect to. Only its `Debug` has it.
 fn address(error: &(dyn Error + 'static)) -> Option<SocketAddr> {
     let text = std::format!("{error:?}");
-    text.strip_prefix("ConnectError(")?.split(", ").find_map(|part| part.parse().ok())
+    text.strip_prefix(texts::ADDRESS)?.split(", ").find_map(|part| part.parse().ok())
 }
 
 fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
@@ -72,7 +72,9 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
         return Some(super::hyper::of_http2(error, in_response));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        return Some(super::hyper::judge(error, in_response));
+        let verdict = super::hyper::judge(error, in_response);
+        // There may have been a redirect: only the last request was not sent.
+        return Some(if super::hyper::is_unsent(error) { verdict.reached(Reached::Maybe) } else { verdict });
     }
     error.downcast_ref::<io::Error>().map(super::hyper::settled)
 }
@@ -81,7 +83,7 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
 mod tests {
     use super::*;
 
-    /// No test on one machine can take a route away after the request was sent.
+    /// As when the route breaks after the request was sent.
     #[test]
     fn a_connection_that_stood_has_reached_the_server() {
         for kind in

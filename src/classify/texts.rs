@@ -1,5 +1,70 @@
 //! What other crates say only in a text. Each sentence stands here, with the version that it was read in and the test
-//! that fails when it changes.
+//! that fails when it changes. Where a text is not recognised, the verdict is the careful one.
+//!
+//! One more stands in `http/client/hops.rs`, because nothing imports this folder.
+
+use core::fmt::{self, Write as _};
+
+/// The standard library 1.85 to 1.95, on every platform: a name could not be looked up. Its kind has no name.
+///
+/// Held by `a_name_that_can_t_be_looked_up_is_a_connect_fault_that_reached_nobody`.
+pub(super) const LOOKUP: &str = "failed to lookup address";
+
+/// hyper-util 0.1.21: its client or its connector (which tonic and reqwest use, too) was still connecting.
+///
+/// Held by `what_fails_while_connecting_is_a_connect_fault_in_a_box`.
+pub(super) const CONNECTING: [&str; 2] = ["client error (Connect)", "tcp connect error"];
+
+/// hyper-util 0.1.21: a request waited for a connection that others wait for, too, and that one failed.
+///
+/// Held by `requests_that_wait_for_a_shared_connection_are_connect_faults`.
+pub(super) const SHARED_CONNECTION: [&str; 2] = ["request was canceled", "checked out connection was closed"];
+
+/// hyper 1.12: the task of the connection was dropped, as when its runtime ends.
+///
+/// Held by `a_connection_whose_task_is_gone_is_a_lost_connection`.
+#[cfg(feature = "hyper")]
+pub(super) const DISPATCH_GONE: &str = "dispatch task is gone";
+
+/// hyper 1.12: the other side did not upgrade the connection. That is said after its answer.
+///
+/// Held by `a_request_that_was_canceled_was_not_sent`.
+#[cfg(feature = "hyper")]
+pub(super) const NO_UPGRADE: &str = "upgrade expected but not completed";
+
+/// hyper 1.12: what the other side sent is too large.
+///
+/// Held by `reqwest_faults_are_judged_as_documented`.
+#[cfg(feature = "hyper")]
+pub(super) const TOO_LARGE: &str = "message head is too large";
+
+/// hyper-util 0.1.21: an HTTP proxy answered CONNECT with any status but 200 and 407, or closed the connection.
+///
+/// Held by `reqwest_faults_are_judged_as_documented`.
+#[cfg(feature = "reqwest")]
+pub(super) const TUNNEL: [&str; 2] = ["tunnel error: unsuccessful", "tunnel error: unexpected end of file"];
+
+/// hyper-util 0.1.21: the connection to a SOCKS proxy failed, or the proxy could not connect for a reason that may pass.
+/// The error has no `source()`.
+///
+/// Held by `what_a_socks_proxy_refuses_is_a_connect_fault_that_reached_nobody`.
+#[cfg(feature = "reqwest")]
+pub(super) const SOCKS: [&str; 8] = [
+    "SOCKS error: failed to create underlying connection",
+    "SOCKS error: io error during SOCKS handshake",
+    "SOCKS error: general server failure",
+    "SOCKS error: network unreachable",
+    "SOCKS error: host unreachable",
+    "SOCKS error: connection refused",
+    "SOCKS error: ttl expired",
+    "SOCKS error: server failed to execute command",
+];
+
+/// hyper-util 0.1.21, in `Debug` alone: the address that could not be connected to follows, `127.0.0.1:80`.
+///
+/// Held by `a_plain_error_tells_a_redirect_to_another_port`.
+#[cfg(feature = "reqwest")]
+pub(super) const ADDRESS: &str = "ConnectError(";
 
 /// ureq 3.5.2 with ureq-proto 0.7.1 and flate2 1.1.11.
 ///
@@ -40,4 +105,51 @@ pub(super) mod ureq {
         "TTL expired",
         "request rejected or failed",
     ];
+}
+
+/// Returns whether something shows itself as exactly this text.
+pub(super) fn is(shown: fmt::Arguments<'_>, text: &'static str) -> bool {
+    let mut rest = Rest(text.as_bytes());
+    rest.write_fmt(shown).is_ok() && rest.0.is_empty()
+}
+
+/// Returns whether something shows itself as a text that begins with this one.
+pub(super) fn begins(shown: fmt::Arguments<'_>, text: &'static str) -> bool {
+    let mut rest = Rest(text.as_bytes());
+    // What comes after the text is an error to it.
+    let _ = rest.write_fmt(shown);
+    rest.0.is_empty()
+}
+
+/// What is left of the text that is expected. It takes no `String`, whose code would be in every program.
+struct Rest(&'static [u8]);
+
+impl fmt::Write for Rest {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let shared = text.len().min(self.0.len());
+        if self.0.get(..shared) != text.as_bytes().get(..shared) {
+            self.0 = b"another text";
+            return Err(fmt::Error);
+        }
+        self.0 = self.0.get(shared..).unwrap_or_default();
+        if shared < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_in_whatever_pieces_it_is_written() {
+        for (shown, exact, first) in [
+            (format_args!("{}{}", "one", " two"), true, true),
+            (format_args!("{} {}", "one", "two three"), false, true),
+            (format_args!("{}{}", "one", " tw"), false, false),
+            (format_args!("{}{}{}", "one", " Two", "one two"), false, false),
+            (format_args!("{}", ""), false, false),
+        ] {
+            assert_eq!((is(shown, "one two"), begins(shown, "one two")), (exact, first), "{shown}");
+        }
+    }
 }

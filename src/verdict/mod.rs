@@ -54,7 +54,7 @@ pub trait Retryable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The other side was not reached: refused, unreachable, no such host.
+    /// The other side can't be connected to: refused, unreachable, no such host.
     Connect,
     /// An attempt took too long.
     Timeout,
@@ -86,6 +86,27 @@ impl core::fmt::Display for Fault {
 }
 
 /// Says whether the failed operation may already have taken effect on the other side.
+///
+/// [`No`](Reached::No) needs a proof, because `idempotent(false)` repeats the operation on the strength of it. These are
+/// all the places where the crate says it, each with its proof:
+///
+/// | failure | proof |
+/// |---|---|
+/// | `io::Error`: refused | The other side's system answered that nobody listens, so there was no connection. (Linux ends a standing connection with this, too, if a firewall begins to answer it with "port unreachable" and goes on until the system gives up, after 15 minutes unless set otherwise.) |
+/// | `io::Error`: no such host | Without an address there is nothing to connect to. |
+/// | an erased error of hyper-util, tonic or what stands on them, while connecting | Their clients send a request only on a connection that stands. So a timeout, a reset or an unreachable host is a proof *below the error that says "connecting"*. |
+/// | `hyper::Error`: canceled, closed | hyper gives the request back, untouched. It says the same of an upgrade that did not happen; that one is no proof. |
+/// | HTTP/2: `REFUSED_STREAM` from the server, before a response | RFC 9113, section 8.7: the request was not processed. |
+/// | `reqwest::Error`: while connecting, through a proxy, too | The same, for the last request that reqwest made. It hides redirects, and requests that it sent again over HTTP/2: let the client do neither. |
+/// | `ureq::Error`: no such host, no connection, timeouts of these two, a proxy that refuses | The same. It hides redirects, too. |
+/// | a request of `RetryExt`, `RetryClient` or `RetryAgent` | The client has asked nothing of the body; or nothing was sent on a connection, no redirect was followed and nothing was sent again. |
+/// | tower: the service was not ready, `Overloaded` | The service was not called. |
+/// | [`Rejected`](crate::Rejected) | The attempt did not begin, and none before it in that run. |
+/// | [`tables`](crate::tables): some codes of servers | The protocol defines the code for a request that was turned away before it was worked on. |
+/// | your own | What you say: `#[retry(connect, reached = no)]`, [`Verdict::reached`], [`Verdict::connecting`]. |
+///
+/// No proof are: a host or a network that is unreachable, and an address that is not available (a standing connection
+/// ends with these, too, if the route or the address is lost after the request); a timeout; a reset; a `GOAWAY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reached {

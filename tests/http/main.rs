@@ -1,5 +1,7 @@
 //! Requests against a server that misbehaves on purpose.
 
+mod certificates;
+mod connecting;
 mod doors;
 mod faults;
 mod guards;

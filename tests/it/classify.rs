@@ -21,7 +21,7 @@ const LATE: Verdict = TRANSIENT.fault(Fault::Timeout);
 /// Every kind that the oldest supported standard library names.
 const KINDS: [(ErrorKind, Verdict); 38] = [
     (ErrorKind::AddrInUse, TRANSIENT),
-    (ErrorKind::AddrNotAvailable, REFUSED),
+    (ErrorKind::AddrNotAvailable, DOWN),
     (ErrorKind::AlreadyExists, PERMANENT),
     (ErrorKind::ArgumentListTooLong, PERMANENT),
     (ErrorKind::BrokenPipe, BROKEN),
@@ -33,13 +33,13 @@ const KINDS: [(ErrorKind, Verdict); 38] = [
     (ErrorKind::DirectoryNotEmpty, PERMANENT),
     (ErrorKind::ExecutableFileBusy, TRANSIENT),
     (ErrorKind::FileTooLarge, PERMANENT),
-    (ErrorKind::HostUnreachable, REFUSED),
+    (ErrorKind::HostUnreachable, DOWN),
     (ErrorKind::Interrupted, TRANSIENT),
     (ErrorKind::InvalidData, PERMANENT),
     (ErrorKind::InvalidInput, PERMANENT),
     (ErrorKind::IsADirectory, PERMANENT),
     (ErrorKind::NetworkDown, DOWN),
-    (ErrorKind::NetworkUnreachable, REFUSED),
+    (ErrorKind::NetworkUnreachable, DOWN),
     (ErrorKind::NotADirectory, PERMANENT),
     (ErrorKind::NotConnected, BROKEN),
     (ErrorKind::NotFound, PERMANENT),
@@ -88,12 +88,20 @@ fn what_the_system_says_is_decided_by_its_kind() {
     assert!(known > 30, "{known}");
 }
 
+/// Also in a box, and as what another error is about.
 #[test]
-fn the_kinds_that_never_reached_the_other_side_are_only_those_of_connecting() {
+fn only_a_refused_connection_proves_that_nothing_was_reached() {
     for (kind, _) in KINDS {
-        let verdict = io::Error::from(kind).verdict();
-        assert!(verdict.reach() == Reached::Maybe || verdict.kind() == Fault::Connect, "{kind:?}");
-        assert_eq!(verdict.hint(), None);
+        let proof = if kind == ErrorKind::ConnectionRefused { Reached::No } else { Reached::Maybe };
+        let verdicts = [
+            io::Error::from(kind).verdict(),
+            io::Error::other(io::Error::from(kind)).verdict(),
+            Boxed::from(io::Error::from(kind)).verdict(),
+            Boxed::from(Around(Some(io::Error::from(kind)))).verdict(),
+        ];
+        for verdict in verdicts {
+            assert_eq!((verdict.reach(), verdict.hint()), (proof, None), "{kind:?}");
+        }
     }
 }
 

@@ -41,3 +41,4 @@ mod time;
 mod timeline;
 mod tower;
 mod traits;
+mod unreachable;
