@@ -72,14 +72,24 @@
 //! again whatever its method if they know that nothing of it was sent, and if in doubt they send what is not idempotent
 //! once. Things to know:
 //!
-//! - **Redirects.** A plain error does not tell that a redirect was followed before the connection failed: the first
-//!   server has then executed the request. Some of reqwest's errors show it, by an address that is not the URL's; ureq's
-//!   never do. So where a policy says `idempotent(false)` without a door, let the client follow no redirects.
-//!   `RetryRequest` tells what the door for reqwest knows, and `AgentRequest` the one for ureq.
+//! - **Redirects.** A plain error does not say that a redirect was followed before the connection failed: the first
+//!   server has then executed the request. Some of reqwest's errors show it, by an address that is not the URL's. ureq's
+//!   never do. So where a policy says `idempotent(false)` and no entry point of this module is used, let the client follow
+//!   no redirects. The pages of `RetryRequest` and `AgentRequest` say what these know.
+//! - **reqwest's own retries.** Over HTTP/2 reqwest sends a request again by itself, twice and at once, after a `GOAWAY` or a
+//!   `REFUSED_STREAM`, whatever its method. If the last of them is refused, the error says "connection refused", and
+//!   nothing of the first, which may have been executed. `RetryClient::build` turns these retries off. For other clients
+//!   say `retry(reqwest::retry::never())` where a policy says `idempotent(false)`. `RetryExt` and `RetryClient::new` are
+//!   safe without it: of what is not idempotent they watch the body, or send it once.
 //! - Over HTTP/2 (feature `reqwest-http2`) a `REFUSED_STREAM` from the server before the response says that the request
-//!   was not processed: any method. Without that feature it counts as maybe executed, and so does a `GOAWAY` in any case,
-//!   since the error does not tell which requests it leaves out. reqwest itself sends such a request again twice, at
-//!   once, unless its own `retry` is set otherwise.
+//!   was not processed: any method. Without that feature it counts as maybe executed. A `GOAWAY` always does, because hyper
+//!   also gives its error to a request that it has just queued, and then sends it.
+//! - A request that the connection gave back unsent is sent again for any method by `RetryExt` and `RetryClient`, if they
+//!   know that no redirect came before. A plain `reqwest::Error` counts it as maybe executed.
+//! - A SOCKS proxy that can't be reached or can't connect: any method. One that does not accept the credentials, does not
+//!   allow the connection or does not know the command: no.
+//! - A server that demands a client certificate under TLS 1.3 says so after the handshake: no, whenever it is noticed. Over
+//!   HTTP/2 the error does not always say it, and then looks like a lost connection.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
 //! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
 //! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.json()` and `.bytes()` read a body into

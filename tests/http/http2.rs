@@ -10,13 +10,13 @@ use crate::faults::install_provider;
 use crate::server::{Peer, Server};
 
 const HEADERS: u8 = 1;
-const RESET: u8 = 3;
+pub(crate) const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const REFUSED_STREAM: [u8; 4] = [0, 0, 0, 7];
 const INTERNAL_ERROR: [u8; 4] = [0, 0, 0, 2];
 
-fn frame(peer: &mut Peer, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+pub(crate) fn frame(peer: &mut Peer, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
@@ -25,13 +25,13 @@ fn frame(peer: &mut Peer, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
 }
 
 /// Reads up to the request's headers, and tells their stream.
-fn request(peer: &mut Peer) -> Option<u32> {
+pub(crate) fn request(peer: &mut Peer) -> Option<u32> {
     peer.stream.read_exact(&mut [0; 24]).ok()?;
     frame(peer, SETTINGS, 0, 0, &[]);
     next_request(peer)
 }
 
-fn next_request(peer: &mut Peer) -> Option<u32> {
+pub(crate) fn next_request(peer: &mut Peer) -> Option<u32> {
     loop {
         let mut head = [0; 9];
         peer.stream.read_exact(&mut head).ok()?;

@@ -16,5 +16,6 @@ mod server;
 mod soak;
 mod stalls;
 mod tower;
+mod unsent;
 mod ureq;
 mod ureq_errors;

@@ -1,5 +1,7 @@
-//! The redirects that reqwest follows: a connection that fails after one proves nothing of the first request.
+//! What reqwest does by itself before an attempt fails: it follows redirects, and over HTTP/2 it sends a request again. A
+//! connection that fails after either proves nothing of the first request.
 
+use core::error::Error as _;
 use core::fmt;
 use std::collections::BTreeMap;
 use std::string::{String, ToString as _};
@@ -9,21 +11,28 @@ use ::http::Uri;
 use ::reqwest::{Error, Url, redirect};
 
 use super::door::Sent;
+use super::template::Watch;
 
 /// What is known of the redirects that a client follows.
 pub(super) enum Hops {
-    /// It follows none.
+    /// It follows none. It may send a request again by itself, unless its body is watched.
     None,
+    /// It sends nothing again by itself.
     Counted(Counter),
     Unknown,
 }
+
+/// How a client of reqwest 0.13 that follows no redirects shows that. There is no other way to ask a client. If the text
+/// changes, the answer is the safe one.
+///
+/// Held by `a_refused_post_is_sent_again_where_no_redirect_can_have_led_there`.
+const NO_REDIRECTS: &str = r#"redirect_policy: "Policy(None)""#;
 
 impl Hops {
     pub(super) fn of(counted: bool, url: &Url, client: &dyn fmt::Debug) -> Self {
         if counted {
             Self::Counted(Counter::new(url))
-        } else if std::format!("{client:?}").contains(r#"redirect_policy: "Policy(None)""#) {
-            // There is no other way to ask a client; where the text changes, the answer is the safe one.
+        } else if std::format!("{client:?}").contains(NO_REDIRECTS) {
             Self::None
         } else {
             Self::Unknown
@@ -37,15 +46,30 @@ impl Hops {
         }
     }
 
+    /// Which bodies to watch, to see whether any of the request was sent. A body that is watched can't be cloned: the
+    /// client can neither send it again by itself nor follow a redirect with it, unless it is empty.
+    pub(super) const fn watch(&self) -> Watch {
+        match self {
+            Self::None => Watch::Any,
+            Self::Counted(_) | Self::Unknown => Watch::Empty,
+        }
+    }
+
     /// How much was sent in an attempt that ended with this error.
     pub(super) fn sent(&self, error: &Error) -> Sent {
         match self {
             Self::Unknown => Sent::Perhaps,
             Self::Counted(counter) if counter.now() != counter.before => Sent::Perhaps,
-            Self::None | Self::Counted(_) if error.is_connect() => Sent::Nothing,
+            Self::None | Self::Counted(_) if error.is_connect() || is_canceled(error) => Sent::Nothing,
             Self::None | Self::Counted(_) => Sent::AsJudged,
         }
     }
+}
+
+/// Whether the connection gave the request back before any of it was sent. (No request is upgraded here.)
+fn is_canceled(error: &Error) -> bool {
+    let causes = core::iter::successors(error.source(), |&cause| cause.source());
+    causes.filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled)
 }
 
 /// The redirects so far of requests to one URL. Those of another request to it count, too: too many are harmless.

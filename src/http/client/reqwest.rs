@@ -18,7 +18,7 @@ use hyper::body::Bytes;
 use super::door::{Answer, Fate, Sent, last, prepare, unbuilt_blocking};
 use super::hops::{Hops, counting};
 use super::session::{Rules, Session, guarded};
-use super::template::{Template, again, drain, shorten, without_body};
+use super::template::{Template, Watch, again, drain, shorten, without_body};
 use crate::drive::before::{BeforeAsync, BeforeBlocking};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
@@ -79,15 +79,16 @@ impl RetryExt for blocking::RequestBuilder {
 ///
 /// An attempt timeout becomes the request's own timeout, clipped to what is left of the deadline.
 ///
-/// # Requests that are not idempotent, and redirects
+/// # Requests that are not idempotent
 ///
-/// When a connection fails, reqwest does not tell whether a redirect led there. Then the first server has executed the
-/// request. So a request that is not idempotent is sent again after a connect fault only if it is known that no redirect
-/// was followed:
+/// When a connection fails, reqwest does not say what came before: a redirect, or a request that it sent again by itself
+/// over HTTP/2. The first server may then have executed the request. So a request that is not idempotent is sent again
+/// after a connect fault only if it is known that nothing came before:
 ///
-/// - of a [`RetryClient`] that [`build`](RetryClient::build) made, since that counts them;
-/// - of an async client that follows no redirects;
-/// - of any async client, if the request has no body or one that is a stream: that tells whether anything was sent.
+/// - of a [`RetryClient`] that [`build`](RetryClient::build) made, which counts the redirects and turns reqwest's own retries off;
+/// - of an async client that follows no redirects: there the body is watched, which shows whether anything was sent, and
+///   reqwest can't send it again by itself;
+/// - of any async client, if the request has no body or one that is a stream: these are watched, too.
 ///
 /// For any other request, such as a POST with a text as its body on a client that follows redirects, the run ends with
 /// [`StopReason::NotIdempotent`](crate::StopReason::NotIdempotent).
@@ -231,7 +232,7 @@ where
             let (policy, rules, counted) =
                 rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
             let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
-            let template = Template::new(built, !policy.idempotent && matches!(hops, Hops::Unknown));
+            let template = Template::new(built, if policy.idempotent { Watch::None } else { hops.watch() });
             let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
             let mut memory = driver.start();
             loop {
@@ -481,16 +482,18 @@ impl<C> fmt::Debug for RetryClient<C> {
 impl<C> RetryClient<C> {
     /// Gives an existing client its retries.
     ///
-    /// Where reqwest follows redirects and does not tell, a request that is not idempotent is not sent again after a
-    /// connect fault; see [`RetryRequest`]. [`build`](RetryClient::build) has no such limit.
+    /// If reqwest may follow redirects, or send a request again by itself over HTTP/2, a request that is not idempotent and
+    /// has a body is not sent again after a connect fault; see [`RetryRequest`]. [`build`](RetryClient::build) has no such
+    /// limit.
     pub fn new(client: C, policy: impl Into<HttpPolicy>) -> Self {
         Self::with(client, policy.into(), false)
     }
 
-    /// Builds the client, too, and counts the redirects that it follows. So it can tell that a connect fault came before
-    /// any redirect, and retries that for any method.
+    /// Builds the client, too, so that what reqwest does by itself is known: it counts the redirects, and turns reqwest's
+    /// own retries over HTTP/2 off. A connect fault that came before any redirect is then retried for any method.
     ///
-    /// `redirects` takes the place of a redirect policy that the builder has; its other settings stay.
+    /// `redirects` replaces a redirect policy that the builder has, and `reqwest::retry::never()` its retry policy. Its
+    /// other settings stay.
     ///
     /// # Errors
     ///
@@ -548,7 +551,7 @@ macro_rules! session {
             type Client = $client;
 
             fn counting(self, redirects: redirect::Policy) -> Result<$client, Error> {
-                self.redirect(redirects).build()
+                self.redirect(redirects).retry(reqwest::retry::never()).build()
             }
         }
 

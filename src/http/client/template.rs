@@ -29,6 +29,14 @@ macro_rules! again {
     }};
 }
 
+/// Which bodies are watched beside those that can't be cloned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watch {
+    None,
+    Empty,
+    Any,
+}
+
 /// Makes one attempt after another of the same request.
 pub(super) struct Template {
     request: Request,
@@ -36,16 +44,20 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// A body that can't be cloned is watched, to see whether any of it was read. With `watch` so is one that is empty.
-    pub(super) fn new(mut request: Request, watch: bool) -> Self {
-        let mut body = None;
+    /// A body that can't be cloned is watched anyway: it can be sent only once.
+    pub(super) fn new(mut request: Request, watch: Watch) -> Self {
         let once = request.try_clone().is_none();
         let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
-        if once || watch && empty() {
-            let inner = request.body_mut().take().unwrap_or_default();
-            let state = Watch { inner, attempt: 0, asked: false, read: false };
-            body = Some(Arc::new(Watched { once, state: Mutex::new(state) }));
-        }
+        let watched = match watch {
+            Watch::None => once,
+            Watch::Empty => once || empty(),
+            Watch::Any => true,
+        };
+        let body = watched.then(|| {
+            let inner = if once { request.body_mut().take() } else { None };
+            let state = State { inner: inner.unwrap_or_default(), attempt: 0, asked: false, read: false };
+            Arc::new(Watched { once, state: Mutex::new(state) })
+        });
         Self { request, body }
     }
 
@@ -56,7 +68,8 @@ impl Template {
     pub(super) fn request(&self, limit: Option<Duration>) -> Request {
         let mut request = again!(Request, &self.request);
         if let Some(body) = &self.body {
-            let attempt = body.next();
+            let again = if body.once { None } else { request.body_mut().take() };
+            let attempt = body.next(again);
             *request.body_mut() = Some(Body::wrap(Shared { body: body.clone(), attempt }));
         }
         shorten(request.timeout_mut(), limit);
@@ -89,10 +102,10 @@ pub(super) fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
 pub(super) struct Watched {
     /// Whether it can be sent only once.
     once: bool,
-    state: Mutex<Watch>,
+    state: Mutex<State>,
 }
 
-struct Watch {
+struct State {
     inner: Body,
     /// Which attempt it is lent to.
     attempt: u64,
@@ -102,13 +115,16 @@ struct Watch {
 }
 
 impl Watched {
-    fn lock(&self) -> MutexGuard<'_, Watch> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lends it to another attempt.
-    fn next(&self) -> u64 {
+    /// Lends it to another attempt, which begins with this body if it can be sent again.
+    fn next(&self, again: Option<Body>) -> u64 {
         let mut watch = self.lock();
+        if let Some(again) = again {
+            watch.inner = again;
+        }
         watch.attempt += 1;
         watch.attempt
     }
@@ -127,7 +143,7 @@ struct Shared {
 
 impl Shared {
     /// `None` for an attempt that is over.
-    fn ask<T>(&self, question: impl FnOnce(&mut Watch) -> T) -> Option<T> {
+    fn ask<T>(&self, question: impl FnOnce(&mut State) -> T) -> Option<T> {
         let mut watch = self.body.lock();
         if watch.attempt != self.attempt {
             return None;
