@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use persevere::{Backoff, Jitter, Next, Policy, Report, Retryable as _, Run, retry, retry_async};
+use persevere::{Backoff, Decision, Jitter, Policy, Report, Retryable as _, Run, retry, retry_async};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How long the client waits for an answer.
@@ -24,7 +24,7 @@ const POLICY: Policy = Policy::new()
     .backoff(Duration::from_millis(50))
     .jitter(Jitter::None)
     .within(Duration::from_secs(20))
-    .checked();
+    .valid();
 
 fn main() -> io::Result<()> {
     println!("The policy promises: {POLICY}.");
@@ -90,7 +90,7 @@ fn by_function(address: SocketAddr, report: &mut Report) -> io::Result<String> {
 
 fn by_builder(address: SocketAddr, report: &mut Report) -> io::Result<String> {
     // Blocking code can't be cut, so the operation's own timeout is clipped to what the deadline leaves.
-    POLICY.report(report).run_with(|attempt| visit(address, attempt.left().unwrap_or(PATIENCE).min(PATIENCE)))
+    POLICY.report(report).run_with(|attempt| visit(address, attempt.remaining().unwrap_or(PATIENCE).min(PATIENCE)))
 }
 
 fn by_waits(address: SocketAddr, report: &mut Report) -> io::Result<String> {
@@ -133,9 +133,9 @@ fn by_hand(address: SocketAddr) -> io::Result<Story> {
             Err(error) => {
                 let verdict = error.verdict();
                 match run.failed(verdict, started.elapsed(), 0) {
-                    Next::Stop(_) => return Err(error),
-                    Next::Wait(wait) => {
-                        faults.push(verdict.kind().to_string());
+                    Decision::Stop(_) => return Err(error),
+                    Decision::Wait(wait) => {
+                        faults.push(verdict.fault().to_string());
                         waits.push(wait);
                         thread::sleep(wait);
                     }
@@ -193,7 +193,7 @@ fn flaky_server() -> io::Result<SocketAddr> {
 
 /// What `Retry(total=3, backoff_factor=0.3)` promises, and what happens.
 fn recipe() -> io::Result<()> {
-    const RECIPE: Policy = Policy::new().total(3).backoff(Duration::from_millis(300)).jitter(Jitter::None).checked();
+    const RECIPE: Policy = Policy::new().total(3).backoff(Duration::from_millis(300)).jitter(Jitter::None).valid();
     println!("The recipe, jitter off: {RECIPE}.");
 
     let socket = tokio::net::TcpSocket::new_v4()?;

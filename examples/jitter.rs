@@ -22,7 +22,7 @@ const BINS: usize = END * 20;
 
 /// 0.5 s, doubling, never more than 6 s: the waits before jitter are 0.5, 1, 2 and 4 s.
 const BACKOFF: Backoff =
-    Backoff::new(Duration::from_millis(500)).immediate_first(false).max(Duration::from_secs(END as u64));
+    Backoff::new(Duration::from_millis(500)).immediate_first(false).max_wait(Duration::from_secs(END as u64));
 
 const KINDS: [(&str, &str, Jitter); 5] = [
     ("none", "exactly w: all come back at once", Jitter::None),

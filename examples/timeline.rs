@@ -17,7 +17,7 @@ use persevere::{Fault, Policy, Report, Retryable, Verdict};
 const SEED: u64 = 26;
 
 const POLICY: Policy =
-    Policy::new().total(6).backoff(Duration::from_millis(400)).within(Duration::from_secs(60)).checked();
+    Policy::new().total(6).backoff(Duration::from_millis(400)).within(Duration::from_secs(60)).valid();
 
 #[derive(Debug)]
 enum ShopError {
@@ -44,11 +44,11 @@ impl Retryable for ShopError {
     fn verdict(&self) -> Verdict {
         let transient = Verdict::transient();
         match self {
-            Self::Refused => transient.fault(Fault::Connect),
-            Self::SlowDown(after) => transient.fault(Fault::Throttle).after(*after),
-            Self::Reset => transient.fault(Fault::Read),
-            Self::TimedOut => transient.fault(Fault::Timeout),
-            Self::Unavailable => transient.fault(Fault::Status),
+            Self::Refused => transient.with_fault(Fault::Connect),
+            Self::SlowDown(after) => transient.with_fault(Fault::Throttle).with_hint(*after),
+            Self::Reset => transient.with_fault(Fault::Read),
+            Self::TimedOut => transient.with_fault(Fault::Timeout),
+            Self::Unavailable => transient.with_fault(Fault::Status),
         }
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn picture() -> String {
 }
 
 fn main() -> io::Result<()> {
-    let (report, forecast) = (report(), POLICY.timeline());
+    let (report, forecast) = (report(), POLICY.forecast());
     #[cfg(feature = "terminal")]
     let (timeline, forecast) = (report.timeline().for_terminal(), forecast.for_terminal());
     #[cfg(not(feature = "terminal"))]

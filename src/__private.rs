@@ -83,7 +83,7 @@ impl<H: Hint + ?Sized> Hint for &H {
 /// Adds the hint that an error holds, if it holds one.
 pub fn hinted(verdict: Verdict, hint: &dyn Hint) -> Verdict {
     match hint.hint() {
-        Some(hint) => verdict.after(hint),
+        Some(hint) => verdict.with_hint(hint),
         None => verdict,
     }
 }

@@ -49,11 +49,11 @@ pub use crate::guard::Nested;
 #[cfg(target_has_atomic = "64")]
 pub use crate::guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Permit};
 pub use crate::observe::event::{Attempt, Event};
-pub use crate::policy::{Backoff, Hints, Jitter, Policy, PolicyError, Preview, Timed};
+pub use crate::policy::{Backoff, Contradiction, Hints, Jitter, Policy, Preview, Timed};
 pub use crate::report::{Failure, Report};
 #[cfg(feature = "std")]
 pub use crate::report::{Forecast, Timeline};
-pub use crate::run::{Next, Run, StopReason};
+pub use crate::run::{Decision, Run, StopReason};
 #[cfg(feature = "futures-timer")]
 pub use crate::time::FuturesTimer;
 #[cfg(feature = "std")]

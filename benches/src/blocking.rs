@@ -84,14 +84,14 @@ const POLICY: persevere::Policy = persevere::Policy::new()
     .immediate_first(false)
     .max(CAP)
     .jitter(persevere::Jitter::None)
-    .checked();
+    .valid();
 
 row!(Function, "persevere `retry`", Some("persevere"); |operation| persevere::retry(POLICY, operation));
 
 row!(InPlace, "persevere `retry!`", Some("persevere"); |operation| persevere::prelude::retry!(POLICY, operation()));
 
 row!(Attribute, "persevere `#[retry]`", Some("persevere"); |operation| {
-    #[persevere::retry(total = 3, backoff = 0, immediate_first = false, max = 120, jitter = none)]
+    #[persevere::retry(total = 3, backoff = 0, immediate_first = false, max_wait = 120, jitter = none)]
     #[inline]
     fn attempt<F: FnMut() -> Outcome>(operation: &mut F) -> Outcome {
         operation()

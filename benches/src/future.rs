@@ -116,7 +116,7 @@ const fn policy(base: Duration) -> persevere::Policy {
         .immediate_first(false)
         .max(CAP)
         .jitter(persevere::Jitter::None)
-        .checked()
+        .valid()
 }
 
 row!(Function, "persevere `retry_async`", Some("persevere"); |operation: F -> A, BASE| {
@@ -130,7 +130,7 @@ row!(InPlace, "persevere `retry_async!`", Some("persevere"); |operation: F -> A,
 });
 
 row!(Attribute, "persevere `#[retry]`", Some("persevere"); |operation: F -> A, BASE| {
-    #[persevere::retry(total = 3, backoff = BASE, immediate_first = false, max = 120, jitter = none)]
+    #[persevere::retry(total = 3, backoff = BASE, immediate_first = false, max_wait = 120, jitter = none)]
     async fn attempt<F, A>(mut operation: F) -> Outcome
     where
         F: FnMut() -> A,

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use persevere::{AdaptiveThrottle, Backoff, Breaker, Budget, Fault, Jitter, Next, Permit, Policy, Run, Verdict};
+use persevere::{AdaptiveThrottle, Backoff, Breaker, Budget, Decision, Fault, Jitter, Permit, Policy, Run, Verdict};
 
 use crate::random::Random;
 
@@ -270,7 +270,7 @@ impl World<'_> {
             let Ok(permit) = breaker.admit(now) else {
                 // The retry that it was charged for does not begin.
                 if let (Some(budget), Some(fault)) = (&clients[call.client].budget, call.charged) {
-                    budget.give_back(fault);
+                    budget.refund(fault);
                 }
                 return self.free.push(index);
             };
@@ -302,7 +302,7 @@ impl World<'_> {
             permit.succeeded(now);
         }
         if let Some(throttle) = &client.throttle {
-            throttle.answered(true, now);
+            throttle.record(true, now);
         }
         match (&client.budget, call.charged) {
             (Some(budget), Some(fault)) => budget.deposit_after(fault),
@@ -322,9 +322,9 @@ impl World<'_> {
             permit.failed(now);
         }
         if let Some(throttle) = &client.throttle {
-            throttle.answered(false, now);
+            throttle.record(false, now);
         }
-        if let Next::Wait(wait) = call.run.failed(Verdict::transient().fault(fault), now, random) {
+        if let Decision::Wait(wait) = call.run.failed(Verdict::transient().with_fault(fault), now, random) {
             if client.budget.as_ref().is_none_or(|budget| budget.withdraw(fault)) {
                 call.charged = Some(fault);
                 return self.retries.push(Reverse((now + wait, index)));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use persevere::{Budget, Fault, Next, Policy, Run, Verdict};
+use persevere::{Budget, Decision, Fault, Policy, Run, Verdict};
 
 use crate::random::Random;
 
@@ -60,9 +60,9 @@ impl Chain {
                 self.budgets[layer].deposit();
                 return Ok(());
             };
-            let verdict = Verdict::from(!(self.guard == Guard::Mark && failed.marked)).fault(Fault::Status);
+            let verdict = Verdict::from(!(self.guard == Guard::Mark && failed.marked)).with_fault(Fault::Status);
             match run.failed(verdict, self.now, self.random.next()) {
-                Next::Wait(wait) if self.guard != Guard::Budget || self.budgets[layer].withdraw(Fault::Status) => {
+                Decision::Wait(wait) if self.guard != Guard::Budget || self.budgets[layer].withdraw(Fault::Status) => {
                     self.now += wait;
                 }
                 _ => return Err(Failed { marked: true }),

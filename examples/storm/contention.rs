@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use persevere::{Backoff, Jitter, Next, Policy, Run, Verdict};
+use persevere::{Backoff, Decision, Jitter, Policy, Run, Verdict};
 
 use crate::random::Random;
 
@@ -28,7 +28,7 @@ pub(crate) const KINDS: [(&str, Jitter, f64); 4] = [
 
 pub(crate) fn policy(jitter: Jitter) -> Policy {
     let base = if jitter == Jitter::Decorrelated { BASE } else { 2 * BASE };
-    Policy::from_backoff(Backoff::new(base).immediate_first(false).max(CAP).jitter(jitter)).forever()
+    Policy::from_backoff(Backoff::new(base).immediate_first(false).max_wait(CAP).jitter(jitter)).forever()
 }
 
 /// What one run took until all clients were through.
@@ -72,8 +72,8 @@ pub(crate) fn run(clients: usize, policy: Policy, seed: u64) -> Outcome {
             }
             Message::WriteAnswer(true) => {}
             Message::WriteAnswer(false) => match runs[client].failed(Verdict::transient(), now, random.next()) {
-                Next::Wait(wait) => post(&mut queue, &mut random, now + wait, client, Message::Read),
-                Next::Stop(reason) => unreachable!("it goes on for ever: {reason}"),
+                Decision::Wait(wait) => post(&mut queue, &mut random, now + wait, client, Message::Read),
+                Decision::Stop(reason) => unreachable!("it goes on for ever: {reason}"),
             },
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use persevere::{Backoff, Fault, Hints, Jitter, Next, Policy, Reached, Run, Verdict};
+use persevere::{Backoff, Fault, Hints, Jitter, Decision, Policy, Reached, Run, Verdict};
 
 const FAULTS: [Fault; 7] =
     [Fault::Connect, Fault::Timeout, Fault::Read, Fault::Status, Fault::Throttle, Fault::Redirect, Fault::Other];
@@ -45,12 +45,12 @@ fn backoff(input: &mut Unstructured<'_>, max: Duration) -> Result<Backoff> {
         2 => Backoff::linear(base),
         _ => Backoff::fibonacci(base),
     };
-    let backoff = backoff.max(max).jitter(jitter(input)?).immediate_first(input.arbitrary()?);
+    let backoff = backoff.max_wait(max).jitter(jitter(input)?).immediate_first(input.arbitrary()?);
     Ok(backoff.factor(input.arbitrary()?).seed(input.arbitrary()?))
 }
 
 fn policy(input: &mut Unstructured<'_>, backoff: &Backoff, hint_max: Duration) -> Result<Policy> {
-    let mut policy = Policy::from_backoff(backoff.clone()).hint_max(hint_max);
+    let mut policy = Policy::from_backoff(backoff.clone()).max_hint(hint_max);
     for _ in 0..input.int_in_range(0..=8)? {
         policy = match input.int_in_range(0..=9)? {
             0 => policy.total(input.arbitrary()?),
@@ -71,8 +71,8 @@ fn policy(input: &mut Unstructured<'_>, backoff: &Backoff, hint_max: Duration) -
 fn verdict(input: &mut Unstructured<'_>) -> Result<Verdict> {
     let transient = input.int_in_range(0..=15)? > 0;
     let reached = if input.arbitrary()? { Reached::No } else { Reached::Maybe };
-    let verdict = Verdict::from(transient).fault(FAULTS[input.choose_index(7)?]).reached(reached);
-    Ok(if input.arbitrary()? { verdict.after(time(input)?) } else { verdict })
+    let verdict = Verdict::from(transient).with_fault(FAULTS[input.choose_index(7)?]).with_reached(reached);
+    Ok(if input.arbitrary()? { verdict.with_hint(time(input)?) } else { verdict })
 }
 
 fn go(mut input: Unstructured<'_>) -> Result<()> {
@@ -91,14 +91,14 @@ fn go(mut input: Unstructured<'_>) -> Result<()> {
         assert_eq!(run.attempt(), attempt);
         assert!(policy.max_attempts().is_none_or(|most| attempt <= most));
         now = now.saturating_add(time(&mut input)?);
-        let left = run.left(now);
+        let left = run.remaining(now);
         match run.failed(verdict(&mut input)?, now, input.arbitrary()?) {
-            Next::Wait(wait) => {
+            Decision::Wait(wait) => {
                 assert!(wait <= max.max(hint_max), "{wait:?}: {policy:?}");
                 assert!(left.is_none_or(|left| wait <= left), "{wait:?} of {left:?}: {policy:?}");
                 now = now.saturating_add(wait);
             }
-            Next::Stop(_) => {
+            Decision::Stop(_) => {
                 assert_eq!(run.attempt(), attempt, "a stop begins no attempt");
                 break;
             }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use persevere::{Fault, Next, Policy, Run, Verdict};
+use persevere::{Fault, Decision, Policy, Run, Verdict};
 
 fuzz_target!(|input: &[u8]| {
     let Ok(policy) = serde_json::from_slice::<Policy>(input) else { return };
@@ -20,10 +20,10 @@ fuzz_target!(|input: &[u8]| {
     let mut now = Duration::ZERO;
     for (n, &random) in input.iter().cycle().take(100).enumerate() {
         let fault = [Fault::Connect, Fault::Throttle, Fault::Other][n % 3];
-        let verdict = Verdict::transient().fault(fault).after(Duration::from_millis(u64::from(random)));
+        let verdict = Verdict::transient().with_fault(fault).with_hint(Duration::from_millis(u64::from(random)));
         match run.failed(verdict, now, u64::from(random) << 56) {
-            Next::Wait(wait) => now = now.saturating_add(wait),
-            Next::Stop(_) => break,
+            Decision::Wait(wait) => now = now.saturating_add(wait),
+            Decision::Stop(_) => break,
         }
     }
 });

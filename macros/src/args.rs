@@ -85,12 +85,12 @@ const KEYS: &[(&str, Kind)] = &[
     ("forever", Kind::Flag),
     ("backoff", Kind::Seconds),
     ("factor", Kind::Factor),
-    ("max", Kind::Seconds),
+    ("max_wait", Kind::Seconds),
     ("jitter", Kind::Word("Jitter", JITTERS)),
     ("immediate_first", Kind::Bool),
     ("within", Kind::Seconds),
     ("attempt_timeout", Kind::AttemptTimeout),
-    ("hint_max", Kind::Seconds),
+    ("max_hint", Kind::Seconds),
     ("hints", Kind::Word("Hints", HINTS)),
     ("idempotent", Kind::Bool),
     ("connect", Kind::Count),
@@ -112,7 +112,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("breaker", Kind::Plain),
     ("throttle", Kind::Plain),
     ("nested", Kind::Word("Nested", NESTED)),
-    ("events", Kind::Switch),
+    ("trace_errors", Kind::Switch),
     ("attempt", Kind::Attempt),
     ("clone", Kind::Clone),
     ("crate", Kind::Crate),
@@ -121,7 +121,7 @@ const KEYS: &[(&str, Kind)] = &[
 /// A literal of the second list may contradict another one. It does not if a key of the first list is an expression that
 /// is known at the call.
 const RESOLVED: &[(&[&str], &[&str])] =
-    &[(&["backoff", "max"], &["backoff", "max"]), (&["backoff", "jitter", "within", "waits"], &["forever"])];
+    &[(&["backoff", "max_wait"], &["backoff", "max_wait"]), (&["backoff", "jitter", "within", "waits"], &["forever"])];
 
 /// What other crates, and people, call these keys.
 const MEANT: &[(&[&str], &str)] = &[
@@ -130,7 +130,7 @@ const MEANT: &[(&[&str], &str)] = &[
         "`total`, the retries after the first attempt",
     ),
     (&["delay", "base", "base_delay", "min_delay", "initial", "interval", "wait", "backoff_factor"], "`backoff`"),
-    (&["max_delay", "max_wait", "backoff_max", "cap", "max_interval", "max_backoff"], "`max`, the longest wait"),
+    (&["max_delay", "backoff_max", "cap", "max_interval", "max_backoff"], "`max_wait`"),
     (
         &["timeout", "per_attempt", "attempt_deadline"],
         "`attempt_timeout` for each attempt, or `within` for all of them",
@@ -142,6 +142,17 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["multiplier", "growth", "exponent"], "`factor`"),
     (&["sleep", "sleeper", "runtime"], "`timer`"),
 ];
+
+/// Keys that have another name today, and are still taken.
+const FORMER: &[(&str, &str)] = &[("max", "max_wait"), ("hint_max", "max_hint"), ("events", "trace_errors")];
+
+/// The key under its name of today.
+fn current(key: &Ident) -> Ident {
+    FORMER
+        .iter()
+        .find(|(former, _)| key == former)
+        .map_or_else(|| key.clone(), |(_, name)| Ident::new(name, key.span()))
+}
 
 /// One key as it is written.
 struct Entry {
@@ -174,7 +185,7 @@ fn entries(stream: TokenStream) -> Result<Vec<Entry>> {
         } else {
             Written::Word
         };
-        entries.push(Entry { key, value });
+        entries.push(Entry { key: current(&key), value });
         if let Some(next) = tokens.peek().cloned() {
             if !tokens.skip(',') {
                 return Err(Error::new_spanned(next, "expected `,` before the next key, or `=` and a value"));
@@ -243,7 +254,7 @@ impl Args {
             return Err(Error::new_spanned(
                 key,
                 "`attempt_timeout` needs an `async fn`: blocking code can't be cut. Give the operation a timeout of its \
-                 own; `attempt = name` lets the body ask `name.left()`",
+                 own; `attempt = name` lets the body ask `name.remaining()`",
             ));
         }
         let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed, types: Vec::new() };

@@ -247,11 +247,11 @@ impl Variant {
             quote!(#private::Verdict::permanent())
         } else {
             let fault = FAULTS.iter().find(|(word, _)| decision == word).map(|(_, fault)| format_ident!("{fault}"));
-            let fault = fault.map(|fault| quote!(.fault(#private::Fault::#fault)));
+            let fault = fault.map(|fault| quote!(.with_fault(#private::Fault::#fault)));
             quote!(#private::Verdict::transient() #fault)
         };
         if let Some((_, reached)) = reached {
-            verdict = quote!(#verdict.reached(#private::Reached::#reached));
+            verdict = quote!(#verdict.with_reached(#private::Reached::#reached));
         }
         if let Some((_, after)) = after {
             let hint = self.hint(after, &mut bind)?;

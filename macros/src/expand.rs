@@ -130,7 +130,7 @@ fn made(args: &Args, private: &TokenStream) -> TokenStream {
             let kind =
                 if inside.is_some() { quoted!(#private::Timed<#private::Policy>) } else { quoted!(#private::Policy) };
             // At the attribute as a whole, for the message about a contradiction.
-            let checked = quote!(.checked());
+            let checked = quote!(.valid());
             let literal = quoted!(const __POLICY: #kind = #private::Policy::new() #(#fixed)* #inside #checked;);
             if computed.is_empty() {
                 (quoted!({ #literal &__POLICY }), None)

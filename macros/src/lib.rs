@@ -48,7 +48,7 @@ mod tokens;
 /// |---|---|
 /// | `total`; `connect`, `read`, `status`, `redirect`, `other` | how many retries; the limits of each fault's own |
 /// | `forever` | nothing: retries without limit |
-/// | `backoff`, `max`, `within`, `hint_max` | seconds, or a `Duration` |
+/// | `backoff`, `max_wait`, `within`, `max_hint` | seconds, or a `Duration` |
 /// | `factor` | a number that is 1 or more |
 /// | `jitter` | `none`, `full`, `equal`, `decorrelated`, or a `Jitter` |
 /// | `hints` | `give_up`, `clamp`, `ignore`, or a `Hints` |
@@ -57,7 +57,7 @@ mod tokens;
 /// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>` |
 /// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |
 /// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |
-/// | `events` | nothing, or `= true`; it needs the feature `tracing` |
+/// | `trace_errors` | nothing, or `= true`; it needs the feature `tracing` |
 /// | `timer`, `seed`, `waits`, `report` | what the builder's method takes; `report` a `&mut Report` |
 /// | `budget`, `breaker`, `throttle` | a shared one: `budget = &BUDGET`. With the last two the error has to be `From<Rejected>` |
 /// | `nested` | `retry`, `give_up`, or a `Nested` |
@@ -69,7 +69,7 @@ mod tokens;
 ///
 /// An unknown key, a key set twice, a value that can't be meant, and a function that can't be retried (`const`, without
 /// a body, without a `Result`, a future returned by a function that is not `async`) do not compile, and the message
-/// stands at the word. Literals that contradict each other do not compile either: `backoff = 10, max = 1`. They are not
+/// stands at the word. Literals that contradict each other do not compile either: `backoff = 10, max_wait = 1`. They are not
 /// compared if an expression could resolve the contradiction: `backoff = 180, max = LONGEST`.
 ///
 /// Three messages are the compiler's own:

@@ -19,7 +19,7 @@ impl Retryable for Error {
     }
 }
 
-const BROKEN: Verdict = Verdict::transient().fault(Fault::Read);
+const BROKEN: Verdict = Verdict::transient().with_fault(Fault::Read);
 
 /// The verdict on the error and its causes, and whether the response had begun.
 pub(super) fn judge(error: &Error, in_response: bool) -> Verdict {
@@ -40,7 +40,7 @@ pub(super) fn judge(error: &Error, in_response: bool) -> Verdict {
     if is_unsent(error) {
         // Unless it can't be sent at all: a server that demands a certificate says so after the handshake.
         let hopeless = cause.filter(|cause| !cause.is_transient() && !cause.is_unclassified());
-        return hopeless.unwrap_or(BROKEN).reached(Reached::No);
+        return hopeless.unwrap_or(BROKEN).with_reached(Reached::No);
     }
     // Neither an incomplete message nor one that can't be read proves that the request was not executed.
     cause.unwrap_or(BROKEN)
@@ -56,7 +56,7 @@ pub(super) fn is_unsent(error: &Error) -> bool {
 /// An error of a connection that stood: a host can become unreachable after the request was sent.
 pub(super) fn settled(error: &io::Error) -> Verdict {
     let verdict = error.verdict();
-    if verdict.kind() == Fault::Connect { BROKEN } else { verdict.reached(Reached::Maybe) }
+    if verdict.fault() == Fault::Connect { BROKEN } else { verdict.with_reached(Reached::Maybe) }
 }
 
 /// Only `REFUSED_STREAM` proves that a request was not processed.
@@ -78,5 +78,5 @@ pub(super) fn of_http2(error: &h2::Error, in_response: bool) -> Verdict {
         return if verdict.is_unclassified() { BROKEN } else { verdict };
     }
     let is_refused = error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    if is_refused { BROKEN.reached(Reached::No) } else { BROKEN }
+    if is_refused { BROKEN.with_reached(Reached::No) } else { BROKEN }
 }

@@ -29,7 +29,7 @@ impl Retryable for io::Error {
     }
 }
 
-pub(super) const UNREACHED: Verdict = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
+pub(super) const UNREACHED: Verdict = Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No);
 
 /// The verdict on this error's own kind; `None` if that says to look at the error inside.
 pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
@@ -37,14 +37,14 @@ pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {
         Kind::ConnectionRefused => UNREACHED,
         // A connection that stood ends with these, too, where its route or its address is lost after the request.
         Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
-            Verdict::transient().fault(Fault::Connect)
+            Verdict::transient().with_fault(Fault::Connect)
         }
         Kind::ConnectionReset
         | Kind::ConnectionAborted
         | Kind::BrokenPipe
         | Kind::NotConnected
-        | Kind::UnexpectedEof => Verdict::transient().fault(Fault::Read),
-        Kind::TimedOut | Kind::WouldBlock => Verdict::transient().fault(Fault::Timeout),
+        | Kind::UnexpectedEof => Verdict::transient().with_fault(Fault::Read),
+        Kind::TimedOut | Kind::WouldBlock => Verdict::transient().with_fault(Fault::Timeout),
         Kind::ResourceBusy => {
             let rejected = error.get_ref().and_then(|inner| inner.downcast_ref::<Rejected>());
             rejected.map_or(Verdict::transient(), Retryable::verdict)

@@ -23,7 +23,7 @@ impl Retryable for reqwest::Error {
             return Statuses::TRANSIENT.verdict(status.as_u16());
         }
         if self.is_redirect() {
-            return Verdict::permanent().fault(Fault::Redirect);
+            return Verdict::permanent().with_fault(Fault::Redirect);
         }
         if self.is_builder() || self.is_upgrade() {
             return Verdict::permanent();
@@ -32,7 +32,7 @@ impl Retryable for reqwest::Error {
             return connect(self);
         }
         if self.is_timeout() {
-            return Verdict::transient().fault(Fault::Timeout);
+            return Verdict::transient().with_fault(Fault::Timeout);
         }
         let in_response = self.is_body() || self.is_decode();
         chain(self).find_map(|error| judge(error, in_response)).unwrap_or(Verdict::permanent())
@@ -50,7 +50,7 @@ fn connect(error: &reqwest::Error) -> Verdict {
         |error| [&texts::TUNNEL[..], &texts::SOCKS, &texts::SHARED_CONNECTION].iter().any(|texts| shows(error, texts));
     let transient = error.is_timeout() || error.is_dns() || passing() || chain(error).any(by_text);
     let verdict = if transient { Verdict::transient() } else { Verdict::permanent() };
-    verdict.fault(Fault::Connect).reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })
+    verdict.with_fault(Fault::Connect).with_reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })
 }
 
 /// Whether the connection that failed was not to the request's own host.
@@ -74,7 +74,7 @@ fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         let verdict = super::hyper::judge(error, in_response);
         // There may have been a redirect: only the last request was not sent.
-        return Some(if super::hyper::is_unsent(error) { verdict.reached(Reached::Maybe) } else { verdict });
+        return Some(if super::hyper::is_unsent(error) { verdict.with_reached(Reached::Maybe) } else { verdict });
     }
     error.downcast_ref::<io::Error>().map(super::hyper::settled)
 }
@@ -90,7 +90,7 @@ mod tests {
             [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable, io::ErrorKind::ConnectionRefused]
         {
             let verdict = judge(&io::Error::from(kind), false).unwrap();
-            assert_eq!((verdict.kind(), verdict.reach()), (Fault::Read, Reached::Maybe));
+            assert_eq!((verdict.fault(), verdict.reached()), (Fault::Read, Reached::Maybe));
             assert!(verdict.is_transient());
         }
     }

@@ -5,6 +5,6 @@ use crate::verdict::{Fault, Retryable, Verdict};
 /// A timeout: transient, and the operation may have taken effect.
 impl Retryable for Elapsed {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Timeout)
+        Verdict::transient().with_fault(Fault::Timeout)
     }
 }

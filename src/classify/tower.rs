@@ -8,14 +8,14 @@ use crate::verdict::{Fault, Reached, Retryable, Verdict};
 /// A timeout: transient, and the request may have been executed.
 impl Retryable for Elapsed {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Timeout)
+        Verdict::transient().with_fault(Fault::Timeout)
     }
 }
 
 /// A throttle fault that reached nobody.
 impl Retryable for Overloaded {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Throttle).reached(Reached::No)
+        Verdict::transient().with_fault(Fault::Throttle).with_reached(Reached::No)
     }
 }
 

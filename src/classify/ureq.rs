@@ -31,14 +31,18 @@ impl Retryable for ureq::Error {
             Error::Timeout(_) => TIMEOUT,
             Error::Io(error) => match error.kind() {
                 // A connection that stands can report these, too.
-                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => UNREACHED.reached(Reached::Maybe),
+                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                    UNREACHED.with_reached(Reached::Maybe)
+                }
                 // A request's body may fail with the same words, so they prove nothing.
-                io::ErrorKind::Other if is_socks(error) => UNREACHED.reached(Reached::Maybe),
+                io::ErrorKind::Other if is_socks(error) => UNREACHED.with_reached(Reached::Maybe),
                 _ => error.verdict(),
             },
             // The proxy's status is told in a text: `proxy server responded 502/502`.
             Error::ConnectProxyFailed(text) => match text.rsplit('/').next().and_then(|status| status.parse().ok()) {
-                Some(status) if !Statuses::TRANSIENT.contains(status) => Verdict::permanent().fault(Fault::Connect),
+                Some(status) if !Statuses::TRANSIENT.contains(status) => {
+                    Verdict::permanent().with_fault(Fault::Connect)
+                }
                 _ => UNREACHED,
             },
             Error::Protocol(error) => protocol(&error.to_string()),
@@ -49,7 +53,7 @@ impl Retryable for ureq::Error {
                 Some(io::ErrorKind::Other) => of_text(&error.to_string()).unwrap_or(BROKEN),
                 Some(kind) => in_body(kind),
             },
-            Error::RedirectFailed | Error::TooManyRedirects => Verdict::permanent().fault(Fault::Redirect),
+            Error::RedirectFailed | Error::TooManyRedirects => Verdict::permanent().with_fault(Fault::Redirect),
             Error::Other(error) => boxed::walk(&**error),
             // Among the variants that depend on ureq's features one may pass: a body that can't be decompressed.
             error => of_text(&error.to_string()).unwrap_or(Verdict::permanent()),
@@ -57,9 +61,9 @@ impl Retryable for ureq::Error {
     }
 }
 
-const UNREACHED: Verdict = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
-const BROKEN: Verdict = Verdict::transient().fault(Fault::Read);
-const TIMEOUT: Verdict = Verdict::transient().fault(Fault::Timeout);
+const UNREACHED: Verdict = Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No);
+const BROKEN: Verdict = Verdict::transient().with_fault(Fault::Read);
+const TIMEOUT: Verdict = Verdict::transient().with_fault(Fault::Timeout);
 
 /// The verdict on an error that is known by its text alone. A body that was cut may come whole the next time; one that
 /// came whole and is malformed will not. brotli's decoder says the same of both.
@@ -77,7 +81,7 @@ fn of_text(text: &str) -> Option<Verdict> {
 /// What the server sent can't be read, or the request is wrong.
 fn protocol(text: &str) -> Verdict {
     if begins(text, &texts::LOCATION) {
-        return Verdict::permanent().fault(Fault::Redirect);
+        return Verdict::permanent().with_fault(Fault::Redirect);
     }
     if begins(text, &texts::GARBLED) { BROKEN } else { Verdict::permanent() }
 }
@@ -85,7 +89,7 @@ fn protocol(text: &str) -> Verdict {
 /// A fault while a body was read: the connection stood, whatever the kind says.
 fn in_body(kind: io::ErrorKind) -> Verdict {
     let verdict = io::Error::from(kind).verdict();
-    if verdict.kind() == Fault::Connect { BROKEN } else { verdict }
+    if verdict.fault() == Fault::Connect { BROKEN } else { verdict }
 }
 
 fn is_socks(error: &io::Error) -> bool {

@@ -34,7 +34,7 @@ use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
 use crate::policy::{Policy, jitter};
-use crate::run::{self, Listed, Next, Progress, State, StopReason};
+use crate::run::{self, Decision, Listed, Progress, State, StopReason};
 use crate::telemetry::Events;
 use crate::time::{BlockingTimer, Timer, nanos};
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
@@ -244,18 +244,18 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         observe.answered(verdict.transient, now);
         let decided = decided(policy, &mut state, now, &verdict, &asked)
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
-        let next = decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)));
+        let next = decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)));
         let failure = Failed { attempt, verdict, next, now, nested, error };
         observe.failed(&failure);
         events.failed(&failure, observe);
         match next {
-            Next::Stop(reason) => {
+            Decision::Stop(reason) => {
                 around::gave_up(reason, attempt);
                 observe.ended(reason, attempt, now);
                 events.ended(reason, attempt, elapsed(observe, state, within, now));
                 Step::Done(outcome)
             }
-            Next::Wait(wait) => {
+            Decision::Wait(wait) => {
                 memory.0 = Some(Going { state, events });
                 self.note = B::note(|| Event::new(attempt, wait, verdict, None));
                 Step::Wait(shortened(nanos::from(wait)), outcome)
@@ -386,7 +386,7 @@ fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, aske
 fn gave_up(policy: &Policy, memory: &mut Memory, verdict: &Verdict, reason: StopReason, now: u64) -> Option<u64> {
     let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
     let attempt = state.attempt();
-    let next = Next::Stop(reason);
+    let next = Decision::Stop(reason);
     events.failed(&Failed::<Infallible> { attempt, verdict: *verdict, next, now, nested: false, error: None }, &());
     around::gave_up(reason, attempt);
     events.ended(reason, attempt, elapsed(&(), state, policy.within, now));

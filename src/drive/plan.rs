@@ -83,7 +83,7 @@ impl Timing for Cut {
     const NOT_CUT: bool = false;
 
     fn corrected(cut: &bool, verdict: Verdict) -> Verdict {
-        if *cut { verdict.fault(Fault::Timeout) } else { verdict }
+        if *cut { verdict.with_fault(Fault::Timeout) } else { verdict }
     }
 }
 

@@ -238,7 +238,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// use persevere::{Budget, Policy};
     /// use std::io;
     ///
-    /// static BUDGET: Budget = Budget::new().size(2).checked();
+    /// static BUDGET: Budget = Budget::new().size(2).valid();
     ///
     /// let mut calls = 0;
     /// let outage = || { calls += 1; Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)) };
@@ -267,7 +267,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// use persevere::{Breaker, Policy, Rejected};
     /// use std::io;
     ///
-    /// static BREAKER: Breaker = Breaker::new().least(2).checked();
+    /// static BREAKER: Breaker = Breaker::new().min_outcomes(2).valid();
     ///
     /// let policy = Policy::new().total(0);
     /// for _ in 0..2 {
@@ -312,17 +312,17 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// ```
     /// use persevere::Policy;
     ///
-    /// let port: Result<u16, _> = Policy::new().when(|_: &std::num::ParseIntError| false).events().run(|| "80".parse());
+    /// let port: Result<u16, _> = Policy::new().when(|_: &std::num::ParseIntError| false).trace_errors().run(|| "80".parse());
     /// assert_eq!(port, Ok(80)); // at once, so nothing was told
     /// ```
     #[cfg(feature = "tracing")]
-    pub fn events(self) -> Retry<P, C, K, (O, Telling<ByDisplay>), B, T> {
+    pub fn trace_errors(self) -> Retry<P, C, K, (O, Telling<ByDisplay>), B, T> {
         replace!(self, observe: (self.observe, Telling::new(ByDisplay)))
     }
 
-    /// As [`events`](Retry::events), with the error's text written by this closure.
+    /// As [`trace_errors`](Retry::trace_errors), with the error's text written by this closure.
     #[cfg(feature = "tracing")]
-    pub fn events_with<E, F>(self, describe: F) -> Retry<P, C, K, (O, Telling<F>), B, T>
+    pub fn trace_errors_with<E, F>(self, describe: F) -> Retry<P, C, K, (O, Telling<F>), B, T>
     where
         F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
     {
@@ -522,19 +522,19 @@ macro_rules! start_of_a_chain {
                 Retry::new(self).nested(nested)
             }
 
-            /// As [`Retry::events`].
+            /// As [`Retry::trace_errors`].
             #[cfg(feature = "tracing")]
-            pub fn events(self) -> Retry<Self, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
-                Retry::new(self).events()
+            pub fn trace_errors(self) -> Retry<Self, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
+                Retry::new(self).trace_errors()
             }
 
-            /// As [`Retry::events_with`].
+            /// As [`Retry::trace_errors_with`].
             #[cfg(feature = "tracing")]
-            pub fn events_with<E, F>(self, describe: F) -> Retry<Self, ByTrait, AnyOk, ((), Telling<F>)>
+            pub fn trace_errors_with<E, F>(self, describe: F) -> Retry<Self, ByTrait, AnyOk, ((), Telling<F>)>
             where
                 F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
             {
-                Retry::new(self).events_with(describe)
+                Retry::new(self).trace_errors_with(describe)
             }
         }
     )*};

@@ -84,7 +84,7 @@ where
     ///
     /// let policy = Policy::new().within(Duration::from_secs(10)).backoff(Duration::ZERO);
     /// let port = policy.run_with(|attempt| {
-    ///     assert!(attempt.left().unwrap() <= Duration::from_secs(10)); // for the socket's own timeout
+    ///     assert!(attempt.remaining().unwrap() <= Duration::from_secs(10)); // for the socket's own timeout
     ///     if attempt.number() < 3 { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(80) }
     /// });
     /// assert_eq!(port.unwrap(), 80);

@@ -34,7 +34,7 @@ impl<D: Deref<Target = Budget>> Spending<D> {
 
     fn give_back(&mut self) {
         if let Some(fault) = self.charged.take() {
-            self.budget.give_back(fault);
+            self.budget.refund(fault);
         }
     }
 }
@@ -71,7 +71,7 @@ impl<D: Deref<Target = Budget>> Observer for Spending<D> {
     }
 
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
-        let fault = retry.verdict.kind();
+        let fault = retry.verdict.fault();
         // A door that waits for its turn before it begins an attempt may have been cut there.
         self.give_back();
         if !self.budget.withdraw(fault) {
@@ -251,7 +251,7 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
     }
 
     fn answered(&mut self, failed: bool, now: u64) {
-        self.throttle.answered(!failed, nanos::duration(now));
+        self.throttle.record(!failed, nanos::duration(now));
     }
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::guard::budget::fraction;
 use crate::guard::sync::{AcqRel, Acquire, AtomicU64, const_fn};
 use crate::guard::window::Window;
-use crate::policy::{Contradiction, Guard, PolicyError};
+use crate::policy::{Cause, Contradiction, Guard};
 use crate::time::nanos;
 use crate::verdict::Rejected;
 
@@ -20,10 +20,10 @@ use crate::verdict::Rejected;
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`share`](Breaker::share) | 0.5 |
-/// | [`least`](Breaker::least) | 10 outcomes |
+/// | [`share`](Breaker::failure_rate) | 0.5 |
+/// | [`least`](Breaker::min_outcomes) | 10 outcomes |
 /// | [`window`](Breaker::window) | 10 s |
-/// | [`pause`](Breaker::pause) | 5 s |
+/// | [`pause`](Breaker::open_for) | 5 s |
 ///
 /// A breaker takes load off a server that is in trouble, at the price of failures that would have been successes. Use
 /// one for each thing that fails on its own: a host, not a whole fleet. A failure is what trying again may mend; a
@@ -41,7 +41,7 @@ use crate::verdict::Rejected;
 /// use persevere::{Breaker, BreakerState};
 /// use std::time::Duration;
 ///
-/// static BREAKER: Breaker = Breaker::new().least(2).pause(Duration::from_secs(30)).checked();
+/// static BREAKER: Breaker = Breaker::new().min_outcomes(2).open_for(Duration::from_secs(30)).valid();
 ///
 /// let mut now = Duration::ZERO;
 /// for _ in 0..2 {
@@ -161,7 +161,7 @@ impl Breaker {
 
     /// Sets the share of failures among the outcomes from which on it opens; 0.5 unless set.
     #[inline]
-    pub const fn share(mut self, share: f64) -> Self {
+    pub const fn failure_rate(mut self, share: f64) -> Self {
         self.share = share;
         self.part = fraction(share);
         self
@@ -170,7 +170,7 @@ impl Breaker {
     /// Sets how many outcomes there must be in the window before it may open; 10 unless set, and at most 131 071, up to
     /// which they are counted exactly.
     #[inline]
-    pub const fn least(mut self, outcomes: u32) -> Self {
+    pub const fn min_outcomes(mut self, outcomes: u32) -> Self {
         self.least = outcomes;
         self
     }
@@ -185,7 +185,7 @@ impl Breaker {
 
     /// Sets how long it stays open before it lets a probe through; 5 s unless set, and at most 200 days.
     #[inline]
-    pub const fn pause(mut self, pause: Duration) -> Self {
+    pub const fn open_for(mut self, pause: Duration) -> Self {
         let micros = nanos::from(pause).div_ceil(1000);
         self.pause = if micros > LONGEST { LONGEST } else { micros };
         self
@@ -200,11 +200,11 @@ impl Breaker {
     /// ```
     /// use persevere::Breaker;
     ///
-    /// let wrong = Breaker::new().share(50.0).check().unwrap_err();
-    /// assert_eq!(wrong.to_string(), "share is 50: it must be more than 0 and at most 1");
+    /// let wrong = Breaker::new().failure_rate(50.0).check().unwrap_err();
+    /// assert_eq!(wrong.to_string(), "failure_rate is 50: it must be more than 0 and at most 1");
     /// ```
-    pub const fn check(&self) -> Result<(), PolicyError> {
-        Err(PolicyError(Contradiction::Guard(if !(self.share > 0.0 && self.share <= 1.0) {
+    pub const fn check(&self) -> Result<(), Contradiction> {
+        Err(Contradiction(Cause::Guard(if !(self.share > 0.0 && self.share <= 1.0) {
             Guard::Share(self.share)
         } else if self.least == 0 {
             Guard::Least
@@ -223,7 +223,7 @@ impl Breaker {
     /// # Panics
     ///
     /// On what [`check`](Breaker::check) finds.
-    pub const fn checked(self) -> Self {
+    pub const fn valid(self) -> Self {
         match self.check() {
             Ok(()) => self,
             Err(error) => error.panic(),

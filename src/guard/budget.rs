@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::guard::sync::{AtomicU64, Relaxed, const_fn};
-use crate::policy::{Contradiction, Guard, PolicyError};
+use crate::policy::{Cause, Contradiction, Guard};
 use crate::verdict::Fault;
 
 /// Limits the share of retries among the calls of many callers: a token bucket that they share.
@@ -31,7 +31,7 @@ use crate::verdict::Fault;
 /// ```
 /// use persevere::{Budget, Fault};
 ///
-/// static BUDGET: Budget = Budget::new().ratio(0.2).size(5).checked();
+/// static BUDGET: Budget = Budget::new().ratio(0.2).size(5).valid();
 ///
 /// assert!((0..5).all(|_| BUDGET.withdraw(Fault::Connect)));
 /// assert!(!BUDGET.withdraw(Fault::Connect));
@@ -76,7 +76,7 @@ impl Budget {
         /// ```
         /// use persevere::{Budget, Fault};
         ///
-        /// let budget = Budget::quota(500, 14, 5).checked();
+        /// let budget = Budget::quota(500, 14, 5).valid();
         /// assert_eq!((0..1000).filter(|_| budget.withdraw(Fault::Timeout)).count(), 500 / 14);
         /// budget.deposit_after(Fault::Timeout);
         /// assert!(budget.withdraw(Fault::Timeout) && !budget.withdraw(Fault::Timeout));
@@ -154,8 +154,8 @@ impl Budget {
     /// let wrong = Budget::new().ratio(-0.1).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "ratio is -0.1: it must be 0 or more");
     /// ```
-    pub const fn check(&self) -> Result<(), PolicyError> {
-        Err(PolicyError(Contradiction::Guard(match self.flavour {
+    pub const fn check(&self) -> Result<(), Contradiction> {
+        Err(Contradiction(Cause::Guard(match self.flavour {
             Flavour::Ratio(ratio, _) if ratio.is_nan() || ratio < 0.0 => Guard::Ratio(ratio),
             Flavour::Quota if self.retry == 0 => Guard::Retry,
             Flavour::Quota if self.throttled == 0 => Guard::Throttled,
@@ -169,7 +169,7 @@ impl Budget {
     /// # Panics
     ///
     /// On what [`check`](Budget::check) finds.
-    pub const fn checked(self) -> Self {
+    pub const fn valid(self) -> Self {
         match self.check() {
             Ok(()) => self,
             Err(error) => error.panic(),
@@ -217,7 +217,7 @@ impl Budget {
     }
 
     /// Takes back the charge for a retry after this fault that never began.
-    pub fn give_back(&self, fault: Fault) {
+    pub fn refund(&self, fault: Fault) {
         self.refill(self.price(fault));
     }
 
@@ -339,10 +339,10 @@ mod keyed {
     /// use persevere::{Budget, Budgets, Fault};
     ///
     /// let budgets: Budgets<String> = Budgets::new(1000, Budget::new);
-    /// let here = budgets.of("a.example");
+    /// let here = budgets.get("a.example");
     /// assert!(here.withdraw(Fault::Connect));
-    /// assert_eq!(budgets.of("a.example").tokens(), 9.0);
-    /// assert_eq!(budgets.of("b.example").tokens(), 10.0);
+    /// assert_eq!(budgets.get("a.example").tokens(), 9.0);
+    /// assert_eq!(budgets.get("b.example").tokens(), 10.0);
     /// ```
     pub struct Budgets<K> {
         kept: RwLock<Kept<K>>,
@@ -385,7 +385,7 @@ mod keyed {
         /// Gives the budget of this key, a new and full one if it has none, or the overflow budget.
         ///
         /// Takes a lock for the length of a look-up. Keep what it returns for the length of a run: a key in use stays.
-        pub fn of<Q>(&self, key: &Q) -> Arc<Budget>
+        pub fn get<Q>(&self, key: &Q) -> Arc<Budget>
         where
             K: Borrow<Q>,
             Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::guard::budget::fraction;
 use crate::guard::sync::{AtomicU64, Relaxed, const_fn};
 use crate::guard::window::Window;
-use crate::policy::{Contradiction, Guard, PolicyError};
+use crate::policy::{Cause, Contradiction, Guard};
 use crate::time::nanos;
 use crate::verdict::Rejected;
 
@@ -21,7 +21,7 @@ use crate::verdict::Rejected;
 /// |---|---|---|
 /// | [`multiplier`](AdaptiveThrottle::multiplier), the book's K | 2 | the book's |
 /// | [`window`](AdaptiveThrottle::window) | 10 s | the book's two minutes take many minutes to recover at a few calls a second |
-/// | [`probe`](AdaptiveThrottle::probe) | 1 s | however bad it is, one attempt a second is let through, and finds out |
+/// | [`probe`](AdaptiveThrottle::probe_every) | 1 s | however bad it is, one attempt a second is let through, and finds out |
 ///
 /// **It costs availability**: what is held back is a failure, and after an outage it goes on for a while. Where
 /// many independent clients share a server that can't refuse cheaply it is of use; a [`Budget`](crate::Budget) alone
@@ -33,11 +33,11 @@ use crate::verdict::Rejected;
 /// use persevere::AdaptiveThrottle;
 /// use std::time::Duration;
 ///
-/// static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new().checked();
+/// static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new().valid();
 ///
 /// let now = Duration::from_secs(100);
 /// for _ in 0..100 {
-///     THROTTLE.answered(false, now);
+///     THROTTLE.record(false, now);
 /// }
 /// // 100 requests, none accepted: 100 of 101 are held back, but for one attempt a second.
 /// let draw = u64::MAX / 2;
@@ -91,7 +91,7 @@ impl AdaptiveThrottle {
 
     /// Sets the time in which at least one attempt is let through, if one comes; 1 s unless set.
     #[inline]
-    pub const fn probe(mut self, every: Duration) -> Self {
+    pub const fn probe_every(mut self, every: Duration) -> Self {
         self.probe = nanos::from(every);
         self
     }
@@ -108,8 +108,8 @@ impl AdaptiveThrottle {
     /// let wrong = AdaptiveThrottle::new().multiplier(0.5).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "multiplier is 0.5: it must be 1 or more");
     /// ```
-    pub const fn check(&self) -> Result<(), PolicyError> {
-        Err(PolicyError(Contradiction::Guard(if self.multiplier.is_nan() || self.multiplier < 1.0 {
+    pub const fn check(&self) -> Result<(), Contradiction> {
+        Err(Contradiction(Cause::Guard(if self.multiplier.is_nan() || self.multiplier < 1.0 {
             Guard::Multiplier(self.multiplier)
         } else if self.length == 0 {
             Guard::Window
@@ -126,7 +126,7 @@ impl AdaptiveThrottle {
     /// # Panics
     ///
     /// On what [`check`](AdaptiveThrottle::check) finds.
-    pub const fn checked(self) -> Self {
+    pub const fn valid(self) -> Self {
         match self.check() {
             Ok(()) => self,
             Err(error) => error.panic(),
@@ -169,7 +169,7 @@ impl AdaptiveThrottle {
     ///
     /// A success is accepted, and so is a permanent failure such as "not found", which is an answer; what trying
     /// again may mend is not.
-    pub fn answered(&self, accepted: bool, now: Duration) {
+    pub fn record(&self, accepted: bool, now: Duration) {
         self.window.count(0, nanos::from(now), accepted, || true);
     }
 

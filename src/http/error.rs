@@ -49,7 +49,7 @@ impl StatusError {
 impl Retryable for StatusError {
     fn verdict(&self) -> Verdict {
         let verdict = Statuses::TRANSIENT.verdict(self.status.as_u16());
-        self.hint.filter(|_| verdict.is_transient()).map_or(verdict, |hint| verdict.after(hint))
+        self.hint.filter(|_| verdict.is_transient()).map_or(verdict, |hint| verdict.with_hint(hint))
     }
 }
 

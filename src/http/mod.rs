@@ -106,7 +106,7 @@
 //!
 //! | to | say |
 //! |---|---|
-//! | retry another status, or leave one alone | [`HttpPolicy::retry_status`], [`HttpPolicy::keep_status`], `.statuses(..)` on a request |
+//! | retry another status, or leave one alone | [`HttpPolicy::also_retry`], [`HttpPolicy::never_retry`], `.statuses(..)` on a request |
 //! | repeat a POST | an `Idempotency-Key` header; or `.idempotent(true)` on the request or the [`HttpPolicy`], where executing it twice does no harm |
 //! | repeat nothing that may have been executed | `.idempotent(false)` |
 //! | judge errors otherwise | [`when`](crate::Retry::when), on the policy that the request gets |
@@ -124,13 +124,13 @@
 //! | `connect`, `read`, `status`, `other` | the setters of these names in [`Policy`](crate::Policy), beside `total`; the lower one wins |
 //! | `redirect` | the client's own redirect policy: following one costs no retry, and running out of them is permanent |
 //! | `allowed_methods` | by the method and the `Idempotency-Key`; [`HttpPolicy::idempotent`] with `true` allows any |
-//! | `status_forcelist` | [`HttpPolicy::only_statuses`]; [`Statuses::TRANSIENT`] unless set, which has 429 and 503 |
+//! | `status_forcelist` | [`HttpPolicy::retry_only`]; [`Statuses::TRANSIENT`] unless set, which has 429 and 503 |
 //! | `backoff_factor` | [`backoff`](crate::Policy::backoff): 0.3 s waits 0, 0.6, 1.2 s, too, but with full jitter unless `.jitter(Jitter::None)`; 429 and 503 never wait 0 |
-//! | `backoff_max` | [`max`](crate::Policy::max), 120 s as well |
+//! | `backoff_max` | [`max_wait`](crate::Policy::max_wait), 120 s as well |
 //! | `backoff_jitter` | [`Jitter::Additive`](crate::Jitter::Additive) |
 //! | `raise_on_status` | as the client does: reqwest gives the last response, ureq an error unless `http_status_as_error(false)`; [`error_for_status`] makes an error of any |
 //! | `respect_retry_after_header` | [`hints`](crate::Policy::hints): obeyed for every status that is retried, unless `Hints::Ignore` |
-//! | `retry_after_max` | [`hint_max`](crate::Policy::hint_max): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
+//! | `retry_after_max` | [`max_hint`](crate::Policy::max_hint): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
 //! | `history` | [`Report`](crate::Report), on success and on failure |
 //! | `session.mount(prefix, ..)` | `mount` of `RetryClient` and `RetryAgent`, as a prefix of the URL |
 //! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) sets it here, in place of the client's, be it longer |

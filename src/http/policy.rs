@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 /// ```
 /// use persevere::{Policy, http::{HttpPolicy, Statuses}};
 ///
-/// const EVENTUAL: HttpPolicy = HttpPolicy::new(Policy::new().total(5)).retry_status(404);
+/// const EVENTUAL: HttpPolicy = HttpPolicy::new(Policy::new().total(5)).also_retry(404);
 /// assert!(EVENTUAL.statuses().contains(404));
 /// assert_eq!(HttpPolicy::default().statuses(), Statuses::TRANSIENT);
 /// ```
@@ -34,19 +34,19 @@ impl HttpPolicy {
     }
 
     /// Retries this status, too: 404 where what was written shows up late, 409 where a lock is held for a moment.
-    pub const fn retry_status(mut self, status: u16) -> Self {
+    pub const fn also_retry(mut self, status: u16) -> Self {
         self.statuses = self.statuses.with(status);
         self
     }
 
     /// Does not retry this status.
-    pub const fn keep_status(mut self, status: u16) -> Self {
+    pub const fn never_retry(mut self, status: u16) -> Self {
         self.statuses = self.statuses.without(status);
         self
     }
 
     /// Retries these statuses and no other: urllib3's `status_forcelist`.
-    pub const fn only_statuses(mut self, statuses: Statuses) -> Self {
+    pub const fn retry_only(mut self, statuses: Statuses) -> Self {
         self.statuses = statuses;
         self
     }
@@ -108,7 +108,7 @@ impl HttpPolicy {
     pub fn verdict(&self, status: StatusCode, headers: &HeaderMap) -> Option<Verdict> {
         let verdict = self.statuses.verdict(status.as_u16());
         // An answer that is kept is not searched for hints.
-        verdict.is_transient().then(|| retry_after(headers).map_or(verdict, |hint| verdict.after(hint)))
+        verdict.is_transient().then(|| retry_after(headers).map_or(verdict, |hint| verdict.with_hint(hint)))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::time::wall;
 /// A number may have a fraction. A date is read against the response's own `Date` header if it has one, so that a wrong
 /// local clock does no harm, and a date in the past asks for zero. Space around a value is skipped; of several values
 /// the longest wait counts, since it satisfies all. What can't be read (a sign, an exponent, text) is ignored, and what
-/// is absurdly large saturates: the policy's [`hint_max`](crate::Policy::hint_max) ends such a run.
+/// is absurdly large saturates: the policy's [`max_hint`](crate::Policy::max_hint) ends such a run.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};

@@ -73,12 +73,14 @@ impl Statuses {
     /// ```
     /// use persevere::{Fault, http::Statuses};
     ///
-    /// assert_eq!(Statuses::TRANSIENT.verdict(503).kind(), Fault::Throttle);
+    /// assert_eq!(Statuses::TRANSIENT.verdict(503).fault(), Fault::Throttle);
     /// assert!(!Statuses::TRANSIENT.verdict(404).is_transient());
     /// ```
     pub const fn verdict(&self, status: u16) -> Verdict {
         let verdict = if self.contains(status) { Verdict::transient() } else { Verdict::permanent() };
-        verdict.fault(if matches!(status, 429 | 503) { Fault::Throttle } else { Fault::Status }).answered(status)
+        verdict
+            .with_fault(if matches!(status, 429 | 503) { Fault::Throttle } else { Fault::Status })
+            .with_status(status)
     }
 }
 

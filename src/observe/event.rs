@@ -100,7 +100,7 @@ impl Attempt {
     /// neither.
     ///
     /// Pass it on as the operation's own timeout; a server that learns it can drop work that nobody waits for.
-    pub const fn left(&self) -> Option<Duration> {
+    pub const fn remaining(&self) -> Option<Duration> {
         self.left
     }
 }

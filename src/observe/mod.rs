@@ -9,7 +9,7 @@ pub(crate) mod event;
 use self::around::{Around, Plain};
 use self::event::Event;
 
-use crate::run::{Next, StopReason};
+use crate::run::{Decision, StopReason};
 use crate::verdict::{Rejected, Verdict};
 
 /// Told what happens. Times are nanoseconds on the run's clock, read only if `CLOCK` asks for it.
@@ -104,7 +104,7 @@ pub trait Refuse<E>: Observe<E> {
 pub struct Failed<'a, E> {
     pub(crate) attempt: u32,
     pub(crate) verdict: Verdict,
-    pub(crate) next: Next,
+    pub(crate) next: Decision,
     pub(crate) now: u64,
     pub(crate) nested: bool,
     pub(crate) error: Option<&'a E>,
@@ -113,8 +113,8 @@ pub struct Failed<'a, E> {
 impl<E> Failed<'_, E> {
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self.next {
-            Next::Wait(wait) => Some(wait),
-            Next::Stop(_) => None,
+            Decision::Wait(wait) => Some(wait),
+            Decision::Stop(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::time::nanos;
 ///
 /// A `Backoff` is an endless iterator of waits, and a value to build a [`Policy`](crate::Policy) from:
 /// `retry(backoff, op)` means the default policy with exactly these waits. All constructors and setters are `const`.
-/// Every wait is at most [`max`](Backoff::max), 120 s unless set (as in urllib3); a constant backoff has no `max`
+/// Every wait is at most [`max_wait`](Backoff::max_wait), 120 s unless set (as in urllib3); a constant backoff has no `max_wait`
 /// unless set. Arithmetic saturates: no input makes it panic or start again.
 ///
 /// | constructor | wait `n`, counted from 1 | first waits for a base of 0.3 s |
@@ -47,7 +47,7 @@ impl Backoff {
         Self::from_rule(Rule::exponential(base))
     }
 
-    /// Waits the same each time. It has no `max` unless one is set.
+    /// Waits the same each time. It has no `max_wait` unless one is set.
     #[inline]
     pub const fn constant(wait: Duration) -> Self {
         Self::from_rule(Rule {
@@ -77,7 +77,7 @@ impl Backoff {
     /// Sets what an exponential backoff multiplies each wait by; 2 unless set.
     ///
     /// It is kept as an `f32`. Below 8, a decimal of up to six places means exactly that decimal: 1.1 is 1.1. Infinity
-    /// jumps to `max`. NaN or less than 1 is refused by [`Policy::check`](crate::Policy::check); left unchecked, NaN
+    /// jumps to `max_wait`. NaN or less than 1 is refused by [`Policy::check`](crate::Policy::check); left unchecked, NaN
     /// acts as 1.
     #[inline]
     pub const fn factor(mut self, factor: f64) -> Self {
@@ -87,7 +87,7 @@ impl Backoff {
 
     /// Sets the cap: no wait is longer, jitter included.
     #[inline]
-    pub const fn max(mut self, max: Duration) -> Self {
+    pub const fn max_wait(mut self, max: Duration) -> Self {
         self.rule.max = nanos::from(max);
         self.grown = 0;
         self
@@ -441,13 +441,13 @@ mod tests {
 
     #[test]
     fn a_setting_that_changes_on_the_way_holds_from_there() {
-        let mut waits = Backoff::new(Duration::from_secs(1)).max(Duration::from_secs(2));
+        let mut waits = Backoff::new(Duration::from_secs(1)).max_wait(Duration::from_secs(2));
         assert_eq!(seconds(waits.by_ref(), 4), [0.0, 2.0, 2.0, 2.0]);
-        waits = waits.max(Duration::from_secs(60));
+        waits = waits.max_wait(Duration::from_secs(60));
         assert_eq!(seconds(waits.by_ref(), 3), [16.0, 32.0, 60.0]);
-        waits = waits.max(Duration::from_secs(10));
+        waits = waits.max_wait(Duration::from_secs(10));
         assert_eq!(seconds(waits.by_ref(), 2), [10.0, 10.0]);
-        waits = waits.factor(1.0).max(Duration::MAX);
+        waits = waits.factor(1.0).max_wait(Duration::MAX);
         assert_eq!(seconds(waits.by_ref(), 2), [1.0, 1.0]);
         assert_eq!(seconds(waits.factor(2.0), 2), [2048.0, 4096.0]);
     }
@@ -460,7 +460,7 @@ mod tests {
         assert_ne!(one, other);
         other.next();
         assert_eq!(one, other);
-        assert_eq!(one, other.max(Duration::from_secs(120)));
+        assert_eq!(one, other.max_wait(Duration::from_secs(120)));
         assert_ne!(one, one.clone().seed(1));
     }
 
@@ -497,7 +497,7 @@ mod tests {
             far.failures = u64::from(u32::MAX) - 2;
             assert_eq!(far.by_ref().take(5).collect::<Vec<_>>(), [cap; 5], "factor {factor}");
         }
-        assert_eq!(Backoff::new(Duration::MAX).max(Duration::MAX).nth(99), Some(Duration::MAX));
+        assert_eq!(Backoff::new(Duration::MAX).max_wait(Duration::MAX).nth(99), Some(Duration::MAX));
         assert_eq!(Backoff::new(Duration::ZERO).factor(f64::INFINITY).nth(99), Some(Duration::ZERO));
         assert_eq!(Backoff::new(Duration::from_secs(1)).factor(f64::NAN).nth(9), Some(Duration::from_secs(1)));
     }

@@ -11,7 +11,7 @@ use core::time::Duration;
 /// Chooses how much of a wait is left to chance.
 ///
 /// Jitter spreads clients that failed together, so that they do not come back together. Whatever the kind, a
-/// jittered wait lies between zero and the backoff's `max`: jitter never lifts a wait above the cap. The immediate first
+/// jittered wait lies between zero and the backoff's `max_wait`: jitter never lifts a wait above the cap. The immediate first
 /// retry stays immediate, and a part of nothing is nothing: only [`Additive`](Jitter::Additive) waits on a backoff of
 /// zero.
 ///
@@ -36,10 +36,10 @@ pub enum Jitter {
     Equal,
     /// Draws from `[base, 3 * previous wait]`, where the first "previous wait" is the base.
     ///
-    /// The backoff's own growth and its `factor` play no part; its `max` still caps. The previous wait is remembered
+    /// The backoff's own growth and its `factor` play no part; its `max_wait` still caps. The previous wait is remembered
     /// with ten significant bits, rounded down, which shifts the upper end by less than 0.1 %.
     Decorrelated,
-    /// Draws from `[w, w + amount]`, cut at `max`: what urllib3 calls `backoff_jitter`.
+    /// Draws from `[w, w + amount]`, cut at `max_wait`: what urllib3 calls `backoff_jitter`.
     Additive(Duration),
 }
 

@@ -20,16 +20,16 @@ pub use self::timed::Timed;
 /// Says how a run persists: how many retries, which waits, until when.
 ///
 /// A policy is 64 bytes of plain data: `const`, `Copy`, comparable, no heap. Its setters are `const`, take what they
-/// are given and saturate; [`check`](Policy::check) finds contradictions, and [`checked`](Policy::checked) refuses
+/// are given and saturate; [`check`](Policy::check) finds contradictions, and [`valid`](Policy::valid) refuses
 /// them while compiling. Its [`Display`](fmt::Display) says in one sentence what it will do.
 ///
 /// | setting | default | why |
 /// |---|---|---|
 /// | [`total`](Policy::total) | 3 retries | the requests recipe's; more multiplies load where it hurts |
 /// | [`backoff`](Policy::backoff) | 0.3 s: waits 0, 0.6 s, 1.2 s | the recipe's `backoff_factor` |
-/// | [`max`](Policy::max) | 120 s | urllib3's `backoff_max` |
+/// | [`max_wait`](Policy::max_wait) | 120 s | urllib3's `backoff_max` |
 /// | [`jitter`](Policy::jitter) | full | clients that failed together do not return together |
-/// | [`hint_max`](Policy::hint_max) | 120 s | a server's wish is not a reason to hang |
+/// | [`max_hint`](Policy::max_hint) | 120 s | a server's wish is not a reason to hang |
 /// | [`within`](Policy::within) | no deadline | only the caller knows it |
 /// | [`idempotent`](Policy::idempotent) | true | wrapping an operation says that it may be repeated |
 ///
@@ -37,7 +37,7 @@ pub use self::timed::Timed;
 /// use persevere::Policy;
 /// use std::time::Duration;
 ///
-/// const PATIENT: Policy = Policy::new().total(8).within(Duration::from_secs(60)).checked();
+/// const PATIENT: Policy = Policy::new().total(8).within(Duration::from_secs(60)).valid();
 ///
 /// let recipe = Policy::new().jitter(persevere::Jitter::None);
 /// assert_eq!(recipe.to_string(), "up to 4 attempts, waits 0 s, 0.6 s, 1.2 s");
@@ -64,7 +64,7 @@ pub(crate) const UNLIMITED: u32 = u32::MAX;
 /// Limits are kept as one more than they are, so that none of its own is zero: five of those are tested at once.
 pub(crate) const UNSET_LIMITS: [u16; LIMITS] = [0; LIMITS];
 
-/// Says what to do with a hint above [`hint_max`](Policy::hint_max), or with hints at all.
+/// Says what to do with a hint above [`max_hint`](Policy::max_hint), or with hints at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Hints {
@@ -72,7 +72,7 @@ pub enum Hints {
     /// comes back before it is wanted. The default.
     #[default]
     GiveUp,
-    /// Waits `hint_max` in its place.
+    /// Waits `max_hint` in its place.
     Clamp,
     /// Takes no notice of any hint.
     Ignore,
@@ -140,9 +140,9 @@ impl Policy {
         self
     }
 
-    /// Sets the cap of a backoff's wait, jitter included. Hints have their own, [`hint_max`](Policy::hint_max).
+    /// Sets the cap of a backoff's wait, jitter included. Hints have their own, [`max_hint`](Policy::max_hint).
     #[inline]
-    pub const fn max(mut self, max: Duration) -> Self {
+    pub const fn max_wait(mut self, max: Duration) -> Self {
         self.rule.max = nanos::from(max);
         self
     }
@@ -205,7 +205,7 @@ impl Policy {
 
     /// Sets the longest hint that is obeyed; 120 s unless set.
     #[inline]
-    pub const fn hint_max(mut self, max: Duration) -> Self {
+    pub const fn max_hint(mut self, max: Duration) -> Self {
         self.hint_max = nanos::from(max);
         self
     }
@@ -280,17 +280,17 @@ impl Policy {
     /// let wrong = Policy::new().factor(f64::NAN).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "factor is NaN: it must be 1 or more");
     /// ```
-    pub const fn check(&self) -> Result<(), PolicyError> {
+    pub const fn check(&self) -> Result<(), Contradiction> {
         let rule = &self.rule;
         let endless = self.total == UNLIMITED && self.within == u64::MAX;
-        Err(PolicyError(if rule.factor.is_nan() || rule.factor < 1.0 {
-            Contradiction::Factor(rule.factor)
+        Err(Contradiction(if rule.factor.is_nan() || rule.factor < 1.0 {
+            Cause::Factor(rule.factor)
         } else if rule.base > rule.max {
-            Contradiction::BackoffAboveMax(rule.base)
+            Cause::BackoffAboveMax(rule.base)
         } else if self.within == 0 {
-            Contradiction::Within
+            Cause::Within
         } else if endless && rule.base == 0 && rule.amount == 0 {
-            Contradiction::Spins
+            Cause::Spins
         } else {
             return Ok(());
         }))
@@ -301,7 +301,7 @@ impl Policy {
     /// # Panics
     ///
     /// On what [`check`](Policy::check) finds. Use it in a `const`, and `check` for what comes in at run time.
-    pub const fn checked(self) -> Self {
+    pub const fn valid(self) -> Self {
         match self.check() {
             Ok(()) => self,
             Err(error) => error.panic(),
@@ -457,11 +457,11 @@ impl fmt::Debug for Policy {
             .field("backoff", &nanos::duration(self.rule.base))
             .field("growth", &self.rule.growth)
             .field("factor", &self.rule.factor)
-            .field("max", &nanos::duration(self.rule.max))
+            .field("max_wait", &nanos::duration(self.rule.max))
             .field("jitter", &self.rule.jitter())
             .field("immediate_first", &self.rule.immediate_first)
             .field("within", &(self.within != u64::MAX).then(|| nanos::duration(self.within)))
-            .field("hint_max", &nanos::duration(self.hint_max))
+            .field("max_hint", &nanos::duration(self.hint_max))
             .field("hints", &self.hints)
             .field("connect", &connect)
             .field("read", &read)
@@ -475,10 +475,10 @@ impl fmt::Debug for Policy {
 
 /// Says which setting contradicts itself or another: field, value, and what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PolicyError(pub(crate) Contradiction);
+pub struct Contradiction(pub(crate) Cause);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Contradiction {
+pub(crate) enum Cause {
     Factor(f32),
     BackoffAboveMax(u64),
     Within,
@@ -510,12 +510,12 @@ impl Guard {
             Self::Ratio(_) => "ratio",
             Self::Retry => "retry",
             Self::Throttled => "throttled",
-            Self::Share(_) => "share",
-            Self::Least => "least",
+            Self::Share(_) => "failure_rate",
+            Self::Least => "min_outcomes",
             Self::Window => "window",
-            Self::Pause => "pause",
+            Self::Pause => "open_for",
             Self::Multiplier(_) => "multiplier",
-            Self::Probe => "probe",
+            Self::Probe => "probe_every",
         }
     }
 
@@ -524,12 +524,12 @@ impl Guard {
             Self::Ratio(_) => "ratio is negative or NaN: it must be 0 or more",
             Self::Retry => "retry is 0: it must be 1 or more",
             Self::Throttled => "throttled is 0: it must be 1 or more",
-            Self::Share(_) => "share is out of range: it must be more than 0 and at most 1",
-            Self::Least => "least is 0: it must be 1 or more",
+            Self::Share(_) => "failure_rate is out of range: it must be more than 0 and at most 1",
+            Self::Least => "min_outcomes is 0: it must be 1 or more",
             Self::Window => "window is 0 s: it must be longer than zero",
-            Self::Pause => "pause is 0 s: it must be longer than zero",
+            Self::Pause => "open_for is 0 s: it must be longer than zero",
             Self::Multiplier(_) => "multiplier is too small or NaN: it must be 1 or more",
-            Self::Probe => "probe is 0 s: it must be longer than zero",
+            Self::Probe => "probe_every is 0 s: it must be longer than zero",
         }
     }
 }
@@ -539,56 +539,54 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ratio(value) => write!(f, "ratio is {value}: it must be 0 or more"),
-            Self::Share(value) => write!(f, "share is {value}: it must be more than 0 and at most 1"),
+            Self::Share(value) => write!(f, "failure_rate is {value}: it must be more than 0 and at most 1"),
             Self::Multiplier(value) => write!(f, "multiplier is {value}: it must be 1 or more"),
             _ => f.write_str(self.allowed()),
         }
     }
 }
 
-impl PolicyError {
+impl Contradiction {
     /// Tells the setter's name.
     pub const fn field(&self) -> &'static str {
         match self.0 {
-            Contradiction::Factor(_) => "factor",
-            Contradiction::BackoffAboveMax(_) | Contradiction::Spins => "backoff",
-            Contradiction::Within => "within",
-            Contradiction::AttemptTimeout => "attempt_timeout",
+            Cause::Factor(_) => "factor",
+            Cause::BackoffAboveMax(_) | Cause::Spins => "backoff",
+            Cause::Within => "within",
+            Cause::AttemptTimeout => "attempt_timeout",
             #[cfg(target_has_atomic = "64")]
-            Contradiction::Guard(guard) => guard.field(),
+            Cause::Guard(guard) => guard.field(),
         }
     }
 
     /// A panic in a `const` formats no value: the compiler's message names the field and what is allowed.
     pub(crate) const fn panic(&self) -> ! {
         match self.0 {
-            Contradiction::Factor(factor) if factor.is_nan() => panic!("factor is NaN: it must be 1 or more"),
-            Contradiction::Factor(_) => panic!("factor is less than 1: it must be 1 or more"),
-            Contradiction::BackoffAboveMax(_) => panic!("backoff is longer than max: it must be at most max"),
-            Contradiction::Within => panic!("within is 0 s: it must be longer than zero"),
-            Contradiction::AttemptTimeout => panic!("attempt_timeout is 0 s: it must be longer than zero"),
-            Contradiction::Spins => panic!("backoff is 0 s: with forever and no deadline it must be longer than zero"),
+            Cause::Factor(factor) if factor.is_nan() => panic!("factor is NaN: it must be 1 or more"),
+            Cause::Factor(_) => panic!("factor is less than 1: it must be 1 or more"),
+            Cause::BackoffAboveMax(_) => panic!("backoff is longer than max_wait: it must be at most max_wait"),
+            Cause::Within => panic!("within is 0 s: it must be longer than zero"),
+            Cause::AttemptTimeout => panic!("attempt_timeout is 0 s: it must be longer than zero"),
+            Cause::Spins => panic!("backoff is 0 s: with forever and no deadline it must be longer than zero"),
             #[cfg(target_has_atomic = "64")]
-            Contradiction::Guard(guard) => panic!("{}", guard.allowed()),
+            Cause::Guard(guard) => panic!("{}", guard.allowed()),
         }
     }
 }
 
-impl fmt::Display for PolicyError {
+impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Contradiction::Factor(factor) => write!(f, "factor is {factor}: it must be 1 or more"),
-            Contradiction::BackoffAboveMax(base) => write!(f, "backoff is {}: it must be at most max", Seconds(base)),
-            Contradiction::Within | Contradiction::AttemptTimeout => {
+            Cause::Factor(factor) => write!(f, "factor is {factor}: it must be 1 or more"),
+            Cause::BackoffAboveMax(base) => write!(f, "backoff is {}: it must be at most max_wait", Seconds(base)),
+            Cause::Within | Cause::AttemptTimeout => {
                 write!(f, "{} is 0 s: it must be longer than zero", self.field())
             }
-            Contradiction::Spins => {
-                f.write_str("backoff is 0 s: with forever and no deadline it must be longer than zero")
-            }
+            Cause::Spins => f.write_str("backoff is 0 s: with forever and no deadline it must be longer than zero"),
             #[cfg(target_has_atomic = "64")]
-            Contradiction::Guard(guard) => guard.fmt(f),
+            Cause::Guard(guard) => guard.fmt(f),
         }
     }
 }
 
-impl core::error::Error for PolicyError {}
+impl core::error::Error for Contradiction {}

@@ -22,12 +22,14 @@ struct Form {
     growth: GrowthName,
     backoff: Human,
     factor: f64,
-    max: Human,
+    #[serde(alias = "max")]
+    max_wait: Human,
     jitter: JitterName,
     immediate_first: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     within: Option<Human>,
-    hint_max: Human,
+    #[serde(alias = "hint_max")]
+    max_hint: Human,
     hints: HintsName,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<u16>,
@@ -61,7 +63,7 @@ impl From<Policy> for Form {
             },
             backoff: Human(rule.base),
             factor: rule.factor(),
-            max: Human(rule.max),
+            max_wait: Human(rule.max),
             jitter: match rule.jitter() {
                 Jitter::None => JitterName::None,
                 Jitter::Full => JitterName::Full,
@@ -71,7 +73,7 @@ impl From<Policy> for Form {
             },
             immediate_first: rule.immediate_first,
             within: (policy.within != u64::MAX).then_some(Human(policy.within)),
-            hint_max: Human(policy.hint_max),
+            max_hint: Human(policy.hint_max),
             hints: match policy.hints {
                 Hints::GiveUp => HintsName::GiveUp,
                 Hints::Clamp => HintsName::Clamp,
@@ -96,7 +98,7 @@ impl From<Form> for Policy {
             })
             .backoff(nanos::duration(form.backoff.0))
             .factor(form.factor)
-            .max(nanos::duration(form.max.0))
+            .max_wait(nanos::duration(form.max_wait.0))
             .jitter(match form.jitter {
                 JitterName::None => Jitter::None,
                 JitterName::Full => Jitter::Full,
@@ -105,7 +107,7 @@ impl From<Form> for Policy {
                 JitterName::Additive(amount) => Jitter::Additive(nanos::duration(amount.0)),
             })
             .immediate_first(form.immediate_first)
-            .hint_max(nanos::duration(form.hint_max.0))
+            .max_hint(nanos::duration(form.max_hint.0))
             .hints(match form.hints {
                 HintsName::GiveUp => Hints::GiveUp,
                 HintsName::Clamp => Hints::Clamp,

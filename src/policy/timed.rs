@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Contradiction, Policy, PolicyError};
+use super::{Cause, Contradiction, Policy};
 use crate::time::nanos;
 
 /// A policy with a time limit for each attempt: what [`Policy::attempt_timeout`] returns.
@@ -13,13 +13,13 @@ use crate::time::nanos;
 /// The error is classified like any other, and counts as [`Fault::Timeout`](crate::Fault::Timeout).
 ///
 /// Blocking code can't be cut: there give the operation its own timeout, with what
-/// [`Attempt::left`](crate::Attempt::left) tells.
+/// [`Attempt::remaining`](crate::Attempt::remaining) tells.
 ///
 /// ```
 /// use persevere::{Policy, Timed};
 /// use std::time::Duration;
 ///
-/// const FIVE_SECONDS_EACH: Timed<Policy> = Policy::new().attempt_timeout(Duration::from_secs(5)).checked();
+/// const FIVE_SECONDS_EACH: Timed<Policy> = Policy::new().attempt_timeout(Duration::from_secs(5)).valid();
 /// # let _ = FIVE_SECONDS_EACH;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,19 +41,19 @@ impl Timed<Policy> {
     /// # Errors
     ///
     /// Names the field, its value and what is allowed.
-    pub const fn check(&self) -> Result<(), PolicyError> {
+    pub const fn check(&self) -> Result<(), Contradiction> {
         if self.limit == 0 {
-            return Err(PolicyError(Contradiction::AttemptTimeout));
+            return Err(Contradiction(Cause::AttemptTimeout));
         }
         self.plan.check()
     }
 
-    /// Passes the policy on if it is free of contradictions, as [`Policy::checked`] does.
+    /// Passes the policy on if it is free of contradictions, as [`Policy::valid`] does.
     ///
     /// # Panics
     ///
     /// On what [`check`](Self::check) finds; in a `const`, while compiling.
-    pub const fn checked(self) -> Self {
+    pub const fn valid(self) -> Self {
         match self.check() {
             Ok(()) => self,
             Err(error) => error.panic(),

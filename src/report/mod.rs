@@ -317,8 +317,10 @@ impl<D> Observer for Reporting<'_, D> {
         Some(self.report.started)
     }
 
-    fn ended(&mut self, reason: StopReason, _: u32, now: u64) {
+    fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
         self.report.ended = now.max(self.report.started);
+        // More than were begun if a request could not be built, fewer if the run counts from its last progress.
+        self.report.attempts = self.report.attempts.max(attempts);
         self.report.stop = Some(reason);
     }
 }
@@ -335,7 +337,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         }
         self.report.keep(Failure {
             // The run may count from its last progress. The report counts all.
-            attempt: self.report.attempts,
+            attempt: self.report.attempts.max(failure.attempt),
             fault: failure.verdict.fault,
             status: failure.verdict.status(),
             began: self.begun.saturating_sub(self.report.started),

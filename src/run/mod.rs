@@ -16,29 +16,29 @@ use crate::verdict::{Fault, Reached, Verdict};
 /// of its rules: classification, idempotence, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
 ///
 /// ```
-/// use persevere::{Next, Policy, Run, StopReason, Verdict};
+/// use persevere::{Decision, Policy, Run, StopReason, Verdict};
 /// use std::time::Duration;
 ///
 /// let mut run = Run::new(Policy::new().total(1), Duration::ZERO);
-/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(1), 0), Next::Wait(Duration::ZERO));
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(1), 0), Decision::Wait(Duration::ZERO));
 /// assert_eq!(run.attempt(), 2);
-/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(2), 0), Next::Stop(StopReason::Exhausted));
+/// assert_eq!(run.failed(Verdict::transient(), Duration::from_secs(2), 0), Decision::Stop(StopReason::Exhausted));
 /// ```
 ///
 /// After [progress](Verdict::progressed) the limits begin anew, and [`attempt`](Run::attempt) counts from there. For work
 /// that lasts, [`reset_after`](Run::reset_after) and [`failing_for`](Run::failing_for) look at the time.
 ///
 /// ```
-/// use persevere::{Jitter, Next, Policy, Run, Verdict};
+/// use persevere::{Jitter, Decision, Policy, Run, Verdict};
 /// use std::time::Duration;
 ///
 /// const S: fn(u64) -> Duration = Duration::from_secs;
 /// // A connection that breaks twice at once, then lives for an hour.
 /// let policy = Policy::new().forever().backoff(S(1)).immediate_first(false).jitter(Jitter::None);
 /// let mut run = Run::new(policy, S(0)).reset_after(S(60));
-/// assert_eq!(run.failed(Verdict::transient(), S(0), 0), Next::Wait(S(1)));
-/// assert_eq!(run.failed(Verdict::transient(), S(1), 0), Next::Wait(S(2)));
-/// assert_eq!(run.failed(Verdict::transient(), S(3603), 0), Next::Wait(S(1)));
+/// assert_eq!(run.failed(Verdict::transient(), S(0), 0), Decision::Wait(S(1)));
+/// assert_eq!(run.failed(Verdict::transient(), S(1), 0), Decision::Wait(S(2)));
+/// assert_eq!(run.failed(Verdict::transient(), S(3603), 0), Decision::Wait(S(1)));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
@@ -78,14 +78,14 @@ impl Run {
     /// A wait that would reach that moment is not begun; the reason is [`StopReason::FailingTooLong`].
     ///
     /// ```
-    /// use persevere::{Jitter, Next, Policy, Run, StopReason, Verdict};
+    /// use persevere::{Jitter, Decision, Policy, Run, StopReason, Verdict};
     /// use std::time::Duration;
     ///
     /// const S: fn(u64) -> Duration = Duration::from_secs;
     /// let policy = Policy::new().forever().backoff(S(10)).factor(1.0).immediate_first(false).jitter(Jitter::None);
     /// let mut run = Run::new(policy, S(0)).failing_for(S(15));
-    /// assert_eq!(run.failed(Verdict::transient(), S(3600), 0), Next::Wait(S(10)));
-    /// assert_eq!(run.failed(Verdict::transient(), S(3610), 0), Next::Stop(StopReason::FailingTooLong));
+    /// assert_eq!(run.failed(Verdict::transient(), S(3600), 0), Decision::Wait(S(10)));
+    /// assert_eq!(run.failed(Verdict::transient(), S(3610), 0), Decision::Stop(StopReason::FailingTooLong));
     /// ```
     #[must_use]
     pub const fn failing_for(mut self, limit: Duration) -> Self {
@@ -99,16 +99,16 @@ impl Run {
     /// [`left`](Run::left) before the attempt, and make none if nothing is left.
     ///
     /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
-    pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Next {
+    pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Decision {
         let Self { policy, state, rules, streak } = self;
         let now = nanos::from(now);
         let progress = streak.judge(rules, policy, &verdict, now);
         let decided = decide::<false>(policy, state, &verdict, progress, now, |_| random, Listed::No);
         let decided = decided.and_then(|wait| streak.waits(rules, wait, now));
-        decided.map_or_else(Next::Stop, |wait| Next::Wait(nanos::duration(wait)))
+        decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)))
     }
 
-    /// Returns the number of the attempt that is running or, after [`Next::Wait`], due; the first is 1.
+    /// Returns the number of the attempt that is running or, after [`Decision::Wait`], due; the first is 1.
     ///
     /// After progress it counts anew: the attempt after the first failure of a streak is attempt 2.
     pub const fn attempt(&self) -> u32 {
@@ -116,7 +116,7 @@ impl Run {
     }
 
     /// Tells what is left of the deadline at `now`; `None` if there is no deadline.
-    pub const fn left(&self, now: Duration) -> Option<Duration> {
+    pub const fn remaining(&self, now: Duration) -> Option<Duration> {
         self.state.left(nanos::from(now))
     }
 }
@@ -124,7 +124,7 @@ impl Run {
 /// What the core decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Next {
+pub enum Decision {
     /// Wait this long, then begin the next attempt.
     Wait(Duration),
     /// Begin no other attempt, for this reason.
@@ -149,7 +149,7 @@ pub enum StopReason {
     Exhausted,
     /// All retries that this fault's own limit allows were used.
     LimitReached(Fault),
-    /// The server asked for a wait longer than [`hint_max`](Policy::hint_max).
+    /// The server asked for a wait longer than [`max_hint`](Policy::max_hint).
     HintTooLong {
         /// The wait that the server asked for.
         hint: Duration,

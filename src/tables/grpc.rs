@@ -24,7 +24,7 @@ use crate::verdict::{Fault, Verdict};
 /// ```
 /// use persevere::{Fault, tables};
 ///
-/// assert_eq!(tables::grpc(8).kind(), Fault::Throttle);
+/// assert_eq!(tables::grpc(8).fault(), Fault::Throttle);
 /// assert!(!tables::grpc(2).is_transient());
 /// ```
 pub const fn grpc(code: i32) -> Verdict {
@@ -51,7 +51,7 @@ pub const fn grpc(code: i32) -> Verdict {
 /// ```
 pub fn grpc_pushback(verdict: Verdict, value: &str) -> Verdict {
     match value.parse::<u32>() {
-        Ok(millis) if verdict.is_transient() => verdict.after(Duration::from_millis(millis.into())),
+        Ok(millis) if verdict.is_transient() => verdict.with_hint(Duration::from_millis(millis.into())),
         Ok(_) => verdict,
         Err(_) => Verdict::permanent(),
     }

@@ -65,12 +65,12 @@ use crate::verdict::{Fault, Reached, Verdict};
 
 /// A transient row that proves that the operation took no effect.
 const fn unsent(fault: Fault) -> Verdict {
-    Verdict::transient().fault(fault).reached(Reached::No)
+    Verdict::transient().with_fault(fault).with_reached(Reached::No)
 }
 
 /// A transient row that does not prove it.
 const fn unknown(fault: Fault) -> Verdict {
-    Verdict::transient().fault(fault)
+    Verdict::transient().with_fault(fault)
 }
 
 /// Returns whether `text` begins with `prefix`, in a `const`.

@@ -36,7 +36,7 @@ use crate::verdict::{Fault, Verdict};
 ///
 /// let deadlock = tables::mysql(1213);
 /// assert!(deadlock.is_transient());
-/// assert_eq!(deadlock.reach(), Reached::No);
+/// assert_eq!(deadlock.reached(), Reached::No);
 /// assert!(!tables::mysql(1062).is_transient());
 /// ```
 pub const fn mysql(number: u16) -> Verdict {

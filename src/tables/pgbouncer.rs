@@ -29,7 +29,7 @@ use crate::verdict::{Fault, Verdict};
 /// ```
 /// use persevere::{Fault, tables};
 ///
-/// assert_eq!(tables::pgbouncer("query_wait_timeout").kind(), Fault::Throttle);
+/// assert_eq!(tables::pgbouncer("query_wait_timeout").fault(), Fault::Throttle);
 /// assert!(!tables::pgbouncer("no such database: orders").is_transient());
 /// ```
 pub const fn pgbouncer(message: &str) -> Verdict {

@@ -25,7 +25,7 @@ use crate::verdict::{Fault, Verdict};
 /// use persevere::{Fault, tables};
 ///
 /// let loading = tables::redis("LOADING Redis is loading the dataset in memory");
-/// assert_eq!(loading.kind(), Fault::Connect);
+/// assert_eq!(loading.fault(), Fault::Connect);
 /// assert_eq!(tables::redis("LOADING"), loading);
 /// assert!(!tables::redis("WRONGTYPE").is_transient());
 /// ```

@@ -35,8 +35,8 @@ use crate::verdict::{Fault, Verdict};
 ///
 /// let deadlock = tables::sqlstate("40P01");
 /// assert!(deadlock.is_transient());
-/// assert_eq!(deadlock.reach(), Reached::No);
-/// assert_eq!(tables::sqlstate("53300").kind(), Fault::Throttle);
+/// assert_eq!(deadlock.reached(), Reached::No);
+/// assert_eq!(tables::sqlstate("53300").fault(), Fault::Throttle);
 /// assert!(!tables::sqlstate("23505").is_transient());
 /// ```
 pub const fn sqlstate(code: &str) -> Verdict {

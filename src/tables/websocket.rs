@@ -18,7 +18,7 @@ use crate::verdict::{Fault, Verdict};
 /// ```
 /// use persevere::{Fault, tables};
 ///
-/// assert_eq!(tables::websocket_close(1013).kind(), Fault::Throttle);
+/// assert_eq!(tables::websocket_close(1013).fault(), Fault::Throttle);
 /// assert!(!tables::websocket_close(1008).is_transient());
 /// ```
 pub const fn websocket_close(code: u16) -> Verdict {

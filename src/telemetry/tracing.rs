@@ -11,7 +11,7 @@ use crate::observe::around::Scoped;
 use crate::observe::{Failed, Observe, Observer, never_refuses};
 use crate::report::line::{Redacted, Text};
 use crate::report::{Describe, Described};
-use crate::run::{Next, StopReason};
+use crate::run::{Decision, StopReason};
 use crate::telemetry::{WORDS, word_index};
 use crate::time::nanos;
 use crate::verdict::{Fault, Verdict};
@@ -53,7 +53,7 @@ pub(crate) fn failed<E, O: Observe<E>>(trace: &mut Option<Box<Trace>>, failure: 
 #[cold]
 #[inline(never)]
 pub(crate) fn retried(trace: &mut Option<Box<Trace>>, verdict: &Verdict, due: u32, wait: u64, now: u64) {
-    let next = Next::Wait(nanos::duration(wait));
+    let next = Decision::Wait(nanos::duration(wait));
     let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
     failed(trace, &failure, &());
 }

@@ -38,44 +38,44 @@ use crate::time::nanos;
 /// }
 ///
 /// let started = Instant::now();
-/// let waits = testing::instant();
+/// let waits = testing::skip_waits();
 /// assert!(patient().is_err());
 /// assert_eq!(waits.due().len(), 9);
 /// assert_eq!(waits.due().iter().sum::<Duration>(), Duration::from_secs(9 * 120));
 /// assert!(started.elapsed() < Duration::from_secs(60));
 /// ```
-pub fn instant() -> Waits {
-    capped(Duration::ZERO)
+pub fn skip_waits() -> ShortWaits {
+    cap_waits(Duration::ZERO)
 }
 
 /// Makes every wait before a retry take at most `cap`, on this thread, for as long as the guard lives.
 ///
-/// As [`instant`], for tests in which something else must have a little real time between the attempts.
+/// As [`skip_waits`], for tests in which something else must have a little real time between the attempts.
 ///
 /// ```
 /// use persevere::{Policy, testing};
 /// use std::{io, time::Duration};
 ///
-/// let waits = testing::capped(Duration::from_micros(50));
+/// let waits = testing::cap_waits(Duration::from_micros(50));
 /// let _ = Policy::new().run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
 /// assert!(waits.due().len() <= 2); // up to 0.6 s and 1.2 s were due, and a ten-thousandth of it was waited
 /// ```
-pub fn capped(cap: Duration) -> Waits {
+pub fn cap_waits(cap: Duration) -> ShortWaits {
     let id = NEXT.with(|next| next.replace(next.get() + 1));
     GUARDED.fetch_add(1, Relaxed);
     GUARDS.with(|guards| guards.borrow_mut().push(Guard { id, cap, due: Vec::new() }));
-    Waits { id, thread: PhantomData }
+    ShortWaits { id, thread: PhantomData }
 }
 
-/// Keeps the waits short; what [`instant`] and [`capped`] return. It stays on its thread.
-#[must_use = "the waits are short only as long as the guard lives: `let waits = testing::instant();`"]
-pub struct Waits {
+/// Keeps the waits short; what [`skip_waits`] and [`cap_waits`] return. It stays on its thread.
+#[must_use = "the waits are short only as long as the guard lives: `let waits = testing::skip_waits();`"]
+pub struct ShortWaits {
     id: u64,
     /// Neither `Send` nor `Sync`: what it guards is this thread.
     thread: PhantomData<*const ()>,
 }
 
-impl Waits {
+impl ShortWaits {
     /// Lists the waits that were due on this thread since the guard was made, in order and at the length that was
     /// decided, zero left out.
     pub fn due(&self) -> Vec<Duration> {
@@ -85,13 +85,13 @@ impl Waits {
     }
 }
 
-impl fmt::Debug for Waits {
+impl fmt::Debug for ShortWaits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waits").field("due", &self.due()).finish()
+        f.debug_struct("ShortWaits").field("due", &self.due()).finish()
     }
 }
 
-impl Drop for Waits {
+impl Drop for ShortWaits {
     fn drop(&mut self) {
         GUARDED.fetch_sub(1, Relaxed);
         // At the thread's end the list may be gone already, and the guard with it.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | code that names its timer, or a policy | [`VirtualTimer`]: time passes by sleeping, and the waits are listed |
 //! | async code on tokio | tokio's own paused clock (`start_paused = true`), which the default timer obeys |
-//! | code that names nothing and shall not be changed | [`instant`] or [`capped`]: its waits take no time, or little |
+//! | code that names nothing and shall not be changed | [`skip_waits`] or [`cap_waits`]: its waits take no time, or little |
 //! | what a run does with failures | [`Script`]: fails as often as you say, stalls, then succeeds |
 //! | jittered waits | [`seed`](crate::Policy::seed): same seed, same waits |
 //!
@@ -19,7 +19,7 @@
 //!     retry(Policy::default(), &mut get)
 //! }
 //!
-//! let waits = testing::instant();
+//! let waits = testing::skip_waits();
 //! let server = Script::new().fail(2, || io::Error::from(io::ErrorKind::ConnectionReset)).succeed("page".to_owned());
 //! assert_eq!(fetch(|| server.call())?, "page");
 //! assert_eq!(server.calls(), 3);
@@ -32,6 +32,6 @@ mod script;
 mod timer;
 
 pub(crate) use self::instant::shortened;
-pub use self::instant::{Waits, capped, instant};
+pub use self::instant::{ShortWaits, cap_waits, skip_waits};
 pub use self::script::Script;
 pub use self::timer::{VirtualSleep, VirtualTimer};

@@ -69,7 +69,7 @@ impl RetryLayer<Retry<Policy>, HttpRules> {
     ///
     /// static BUDGET: Budget = Budget::new();
     ///
-    /// let layer = RetryLayer::http(HttpPolicy::default().retry_status(404)).policy(Policy::new().budget(&BUDGET));
+    /// let layer = RetryLayer::http(HttpPolicy::default().also_retry(404)).policy(Policy::new().budget(&BUDGET));
     /// # let _ = layer;
     /// ```
     pub fn http(policy: impl Into<HttpPolicy>) -> Self {

@@ -119,8 +119,8 @@ pub(super) enum Sent {
 impl Fate {
     fn adjust(self, mut verdict: Verdict) -> Verdict {
         match self.sent {
-            Sent::No => verdict = verdict.reached(Reached::No),
-            _ if self.redirects => verdict = verdict.reached(Reached::Maybe),
+            Sent::No => verdict = verdict.with_reached(Reached::No),
+            _ if self.redirects => verdict = verdict.with_reached(Reached::Maybe),
             _ => {}
         }
         verdict.transient &= !self.broken;

@@ -122,11 +122,11 @@ pub enum Reached {
 /// use persevere::{Fault, Reached, Verdict};
 /// use std::time::Duration;
 ///
-/// let refused = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
-/// let slow_down = Verdict::transient().fault(Fault::Throttle).after(Duration::from_secs(10));
+/// let refused = Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No);
+/// let slow_down = Verdict::transient().with_fault(Fault::Throttle).with_hint(Duration::from_secs(10));
 /// assert_eq!(slow_down.hint(), Some(Duration::from_secs(10)));
 /// assert!(!Verdict::permanent().is_transient());
-/// assert_eq!(slow_down.answered(429).status(), Some(429));
+/// assert_eq!(slow_down.with_status(429).status(), Some(429));
 /// # let _ = refused;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,28 +196,28 @@ impl Verdict {
 
     /// Names the fault.
     #[inline]
-    pub const fn fault(mut self, fault: Fault) -> Self {
+    pub const fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = fault;
         self
     }
 
     /// Says whether the operation may have taken effect; [`Reached::Maybe`] unless set.
     #[inline]
-    pub const fn reached(mut self, reached: Reached) -> Self {
+    pub const fn with_reached(mut self, reached: Reached) -> Self {
         self.reached = reached;
         self
     }
 
     /// Adds the wait that the server asked for.
     #[inline]
-    pub const fn after(mut self, hint: Duration) -> Self {
+    pub const fn with_hint(mut self, hint: Duration) -> Self {
         self.hint = nanos::from(hint).saturating_add(1);
         self
     }
 
     /// Adds the HTTP status that was the answer; a report shows it. A number that is none (100 to 999) is left out.
     #[inline]
-    pub const fn answered(mut self, status: u16) -> Self {
+    pub const fn with_status(mut self, status: u16) -> Self {
         self.status = if status < 100 || status > 999 { 0 } else { status };
         self
     }
@@ -268,9 +268,9 @@ impl Verdict {
     /// use std::io;
     ///
     /// let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
-    /// assert_eq!((cut.verdict().kind(), cut.verdict().reach()), (Fault::Read, Reached::Maybe));
+    /// assert_eq!((cut.verdict().fault(), cut.verdict().reached()), (Fault::Read, Reached::Maybe));
     /// let connecting = cut.verdict().connecting();
-    /// assert_eq!((connecting.kind(), connecting.reach()), (Fault::Connect, Reached::No));
+    /// assert_eq!((connecting.fault(), connecting.reached()), (Fault::Connect, Reached::No));
     /// ```
     #[inline]
     pub const fn connecting(mut self) -> Self {
@@ -297,13 +297,13 @@ impl Verdict {
 
     /// Tells the fault.
     #[inline]
-    pub const fn kind(&self) -> Fault {
+    pub const fn fault(&self) -> Fault {
         self.fault
     }
 
     /// Tells whether the operation may have taken effect.
     #[inline]
-    pub const fn reach(&self) -> Reached {
+    pub const fn reached(&self) -> Reached {
         self.reached
     }
 

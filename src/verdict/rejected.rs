@@ -24,7 +24,7 @@ use crate::verdict::{Fault, Reached, Retryable, Verdict};
 /// let rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();
 /// assert_eq!(rejected.to_string(), "not attempted: the breaker is open for another 3 s");
 /// assert_eq!(rejected.retry_in(), Some(Duration::from_secs(3)));
-/// assert_eq!(std::io::Error::from(rejected).verdict().reach(), Reached::No);
+/// assert_eq!(std::io::Error::from(rejected).verdict().reached(), Reached::No);
 /// # Ok::<(), persevere::Rejected>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +89,9 @@ impl core::error::Error for Rejected {}
 impl Retryable for Rejected {
     fn verdict(&self) -> Verdict {
         let reached = if self.late { Reached::Maybe } else { Reached::No };
-        let verdict = Verdict::transient().fault(Fault::Throttle).reached(reached);
+        let verdict = Verdict::transient().with_fault(Fault::Throttle).with_reached(reached);
         match self.retry_in() {
-            Some(wait) => verdict.after(wait),
+            Some(wait) => verdict.with_hint(wait),
             None => verdict,
         }
     }

@@ -51,7 +51,7 @@ impl core::error::Error for TimedOut {}
 
 impl Retryable for TimedOut {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Timeout)
+        Verdict::transient().with_fault(Fault::Timeout)
     }
 }
 

@@ -105,7 +105,7 @@ const EXCEPT: &[(&str, &[&str], &str)] = &[
     ("ResponseFuture", &["UnwindSafe", "RefUnwindSafe"], "it may hold a task's waker while it waits"),
     ("SharedAsyncHook", &["UnwindSafe", "RefUnwindSafe"], "it holds a closure of any kind"),
     ("SharedHook", &["UnwindSafe", "RefUnwindSafe"], "it holds a closure of any kind"),
-    ("Waits", &["Send", "Sync"], "its guard is the current thread's"),
+    ("ShortWaits", &["Send", "Sync"], "its guard is the current thread's"),
 ];
 
 /// The path and its last name, without parameters.

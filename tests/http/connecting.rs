@@ -20,7 +20,7 @@ use crate::doors::{POLICY, blocking_builder, builder};
 use crate::faults::refused;
 use crate::server::{Peer, Server, full};
 
-const UNREACHED: Verdict = Verdict::transient().fault(Fault::Connect).reached(Reached::No);
+const UNREACHED: Verdict = Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No);
 
 /// A proxy that takes the greeting of SOCKS 5 and answers the command with this; or closes, if it is to say nothing.
 fn socks(method: u8, reply: Option<u8>) -> Server {
@@ -148,7 +148,7 @@ async fn what_fails_after_connecting_is_no_connect_fault_in_a_box() {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let request = http::Request::post(server.url()).body(Empty::new()).unwrap();
     let boxed: BoxError = client.request(request).await.unwrap_err().into();
-    assert_eq!(boxed.verdict(), Verdict::transient().fault(Fault::Read), "{boxed:?}");
+    assert_eq!(boxed.verdict(), Verdict::transient().with_fault(Fault::Read), "{boxed:?}");
 }
 
 /// Over HTTP/2 all requests share a connection. One opens it, the others wait for it.

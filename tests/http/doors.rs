@@ -413,7 +413,7 @@ async fn a_session_has_a_policy_for_each_prefix() {
     let (host, _) = base.split_once("/path").unwrap();
     let session = RetryClient::new(client(), Policy::new().total(0))
         .mount("http://", POLICY.total(1))
-        .mount(host, HttpPolicy::new(POLICY).retry_status(404));
+        .mount(host, HttpPolicy::new(POLICY).also_retry(404));
     assert_eq!(session.get(&base).send().await.unwrap().status(), 200);
     assert_eq!(server.requests(), 3);
     // The request's own word goes before the session's.
@@ -421,7 +421,7 @@ async fn a_session_has_a_policy_for_each_prefix() {
     let session = RetryClient::new(client(), POLICY);
     assert_eq!(session.get(server.url()).send().await.unwrap().status(), 404);
     let server = answers(&[MISSING, OK]);
-    let request = session.get(server.url()).statuses(Statuses::of(&[404]));
+    let request = session.get(server.url()).retry_only(Statuses::of(&[404]));
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 

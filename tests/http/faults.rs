@@ -181,7 +181,7 @@ pub(crate) fn install_provider() {
 
 /// Three attempts, at once.
 fn policy(idempotent: bool) -> Policy {
-    Policy::new().total(2).backoff(Duration::ZERO).hint_max(Duration::ZERO).idempotent(idempotent)
+    Policy::new().total(2).backoff(Duration::ZERO).max_hint(Duration::ZERO).idempotent(idempotent)
 }
 
 type Outcome = Result<serde_json::Value, Box<dyn std::error::Error + Send + Sync>>;

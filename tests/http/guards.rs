@@ -60,7 +60,7 @@ fn the_blocking_sessions_have_budgets_too() {
 
 #[tokio::test]
 async fn an_open_breaker_sends_nothing_and_answers_as_a_gateway_would() {
-    static BREAKER: Breaker = Breaker::new().least(4);
+    static BREAKER: Breaker = Breaker::new().min_outcomes(4);
     let server = answers(&[BUSY]);
     let session = RetryClient::new(client(), POLICY).breaker(&BREAKER);
     assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -107,7 +107,7 @@ fn a_retry_that_is_refused_calls_no_hook() {
 #[test]
 fn the_blocking_sessions_have_breakers_too() {
     let server = answers(&[BUSY]);
-    let breaker = Arc::new(Breaker::new().least(4));
+    let breaker = Arc::new(Breaker::new().min_outcomes(4));
     let session = RetryClient::new(blocking(), POLICY).breaker(breaker.clone());
     for _ in 0..2 {
         assert_eq!(session.get(server.url()).send().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -124,7 +124,7 @@ fn the_blocking_sessions_have_breakers_too() {
 
 #[tokio::test]
 async fn a_404_is_an_answer_and_opens_no_breaker() {
-    static BREAKER: Breaker = Breaker::new().least(2);
+    static BREAKER: Breaker = Breaker::new().min_outcomes(2);
     let server = answers(&[MISSING]);
     let session = RetryClient::new(client(), POLICY).breaker(&BREAKER);
     for _ in 0..5 {

@@ -36,7 +36,7 @@ async fn total_backoff_factor_and_backoff_max() {
     // No timer is asked for the wait of zero.
     assert_eq!((server.requests(), milliseconds(&waits)), (4, vec![600, 1200]));
     assert_eq!(report.stop_reason(), Some(StopReason::Exhausted));
-    let (waits, _) = run(RECIPE.max(Duration::from_secs(1)), &server.url(), false).await;
+    let (waits, _) = run(RECIPE.max_wait(Duration::from_secs(1)), &server.url(), false).await;
     assert_eq!(milliseconds(&waits), [600, 1000]);
     assert_eq!(Policy::new().total(9).jitter(Jitter::None).preview().last(), Some(Duration::from_millis(76_800)));
     assert_eq!(Policy::new().total(10).jitter(Jitter::None).preview().last(), Some(Duration::from_secs(120)));
@@ -100,7 +100,7 @@ async fn allowed_methods() {
 
 #[tokio::test]
 async fn status_forcelist() {
-    let forced = HttpPolicy::new(RECIPE).only_statuses(Statuses::of(&[404]));
+    let forced = HttpPolicy::new(RECIPE).retry_only(Statuses::of(&[404]));
     let server = answers(&[MISSING]);
     run(forced, &server.url(), false).await;
     assert_eq!(server.requests(), 4);
@@ -127,7 +127,7 @@ async fn respect_retry_after_header_and_retry_after_max() {
     let hint = Duration::from_secs(200);
     assert_eq!((waits.len(), report.stop_reason()), (0, Some(StopReason::HintTooLong { hint })));
     for (policy, waited) in [
-        (RECIPE.hint_max(Duration::from_secs(300)), vec![200_000]),
+        (RECIPE.max_hint(Duration::from_secs(300)), vec![200_000]),
         (RECIPE.hints(Hints::Clamp), vec![120_000]),
         (RECIPE.hints(Hints::Ignore), vec![]),
     ] {

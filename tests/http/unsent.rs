@@ -17,8 +17,8 @@ use crate::doors::{POLICY, blocking_builder, builder, stream};
 use crate::http2::{GOAWAY, REFUSED_STREAM, RESET, frame, next_request, request};
 use crate::server::{Peer, Server};
 
-const UNSENT: Verdict = Verdict::transient().fault(Fault::Read).reached(Reached::No);
-const BROKEN: Verdict = Verdict::transient().fault(Fault::Read);
+const UNSENT: Verdict = Verdict::transient().with_fault(Fault::Read).with_reached(Reached::No);
+const BROKEN: Verdict = Verdict::transient().with_fault(Fault::Read);
 
 fn order(server: &Server) -> http::Request<Full<Bytes>> {
     http::Request::post(server.url()).header("host", "a").body(Full::from("order")).unwrap()
@@ -76,7 +76,7 @@ async fn a_request_that_was_canceled_was_not_sent() {
     connection.abort();
     let error = hyper::upgrade::on(response).await.unwrap_err();
     assert!(error.is_canceled() || error.is_user(), "{error:?}");
-    assert_eq!(error.verdict().reach(), Reached::Maybe, "{error:?}");
+    assert_eq!(error.verdict().reached(), Reached::Maybe, "{error:?}");
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn a_body_that_is_watched_is_sent_as_the_client_itself_would() {
     for body in ["", "order"] {
         let _ = client.post(server.url()).body(body).send().await.unwrap();
         let plain = client.post(server.url()).body(body).send().await.unwrap().text().await.unwrap();
-        let post = || client.post(server.url()).body(body).retry(POLICY.hint_max(Duration::ZERO));
+        let post = || client.post(server.url()).body(body).retry(POLICY.max_hint(Duration::ZERO));
         let first = post().send().await.unwrap();
         assert_eq!((first.status().as_u16(), first.text().await.unwrap()), (503, plain.clone()));
         assert_eq!(post().send().await.unwrap().text().await.unwrap(), plain);

@@ -68,7 +68,7 @@ fn the_last_status_comes_back_as_the_agent_gives_it() {
     assert!(matches!(error, ureq::Error::StatusCode(404)));
     assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::Permanent)));
     let server = answers(&[MISSING, OK]);
-    assert!(agent().get(&server.url()).statuses(Statuses::of(&[404])).call().is_ok());
+    assert!(agent().get(&server.url()).retry_only(Statuses::of(&[404])).call().is_ok());
 }
 
 /// A page that is not read costs its connection, an empty one does not.
@@ -154,7 +154,7 @@ fn a_post_without_a_body_says_so() {
 #[test]
 fn a_status_that_the_policy_keeps_is_not_retried_as_an_error() {
     let server = answers(&[BUSY]);
-    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), HttpPolicy::new(POLICY).keep_status(503));
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), HttpPolicy::new(POLICY).never_retry(503));
     let mut report = Report::new();
     let error = agent.get(&server.url()).policy(POLICY.report(&mut report)).call().unwrap_err();
     assert!(matches!(error, ureq::Error::StatusCode(503)));

@@ -32,7 +32,7 @@ const THROTTLE: Means = Passing(Fault::Throttle, Reached::Maybe);
 const UNSURE: Means = Passing(Fault::Connect, Reached::Maybe);
 
 fn means(verdict: Verdict) -> Means {
-    if verdict.is_transient() { Passing(verdict.kind(), verdict.reach()) } else { Lasting }
+    if verdict.is_transient() { Passing(verdict.fault(), verdict.reached()) } else { Lasting }
 }
 
 fn io_error(kind: ErrorKind) -> Error {

@@ -12,7 +12,7 @@ const T: Duration = secs(1000);
 
 fn answered(requests: u32, accepts: u32) -> AdaptiveThrottle {
     let throttle = AdaptiveThrottle::new();
-    (0..requests).for_each(|request| throttle.answered(request < accepts, T));
+    (0..requests).for_each(|request| throttle.record(request < accepts, T));
     throttle
 }
 
@@ -38,8 +38,8 @@ fn a_larger_multiplier_holds_back_less() {
     let strict = AdaptiveThrottle::new().multiplier(1.1);
     let lax = AdaptiveThrottle::new().multiplier(5.0);
     for request in 0..100 {
-        strict.answered(request < 30, T);
-        lax.answered(request < 30, T);
+        strict.record(request < 30, T);
+        lax.record(request < 30, T);
     }
     assert_eq!((strict.probability(T), lax.probability(T)), ((100.0 - 33.0) / 101.0, 0.0));
 }
@@ -99,12 +99,12 @@ fn what_contradicts_itself_is_named() {
         (AdaptiveThrottle::new().multiplier(0.9), "multiplier is 0.9: it must be 1 or more"),
         (AdaptiveThrottle::new().multiplier(f64::NAN), "multiplier is NaN: it must be 1 or more"),
         (AdaptiveThrottle::new().window(Duration::ZERO), "window is 0 s: it must be longer than zero"),
-        (AdaptiveThrottle::new().probe(Duration::ZERO), "probe is 0 s: it must be longer than zero"),
+        (AdaptiveThrottle::new().probe_every(Duration::ZERO), "probe_every is 0 s: it must be longer than zero"),
     ] {
         let error = throttle.check().unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(message.starts_with(error.field()));
-        assert!(std::panic::catch_unwind(|| throttle.checked()).is_err(), "{message}");
+        assert!(std::panic::catch_unwind(|| throttle.valid()).is_err(), "{message}");
     }
     assert_eq!(AdaptiveThrottle::default().check(), Ok(()));
 }
@@ -116,11 +116,11 @@ proptest! {
         calls in proptest::collection::vec((any_time(), any::<u64>(), 0..3), 0..200),
     ) {
         let (multiplier, window, probe) = settings;
-        let throttle = AdaptiveThrottle::new().multiplier(multiplier).window(window).probe(probe);
+        let throttle = AdaptiveThrottle::new().multiplier(multiplier).window(window).probe_every(probe);
         for (now, random, what) in calls {
             match what {
-                0 => throttle.answered(true, now),
-                1 => throttle.answered(false, now),
+                0 => throttle.record(true, now),
+                1 => throttle.record(false, now),
                 _ => drop(throttle.admit(now, random)),
             }
             prop_assert!(multiplier.is_nan() || multiplier < 0.0 || (0.0..1.0).contains(&throttle.probability(now)));

@@ -95,9 +95,9 @@ fn shared_and_transparent_errors_hide_nothing() {
     let reset = || -> Arc<dyn Error + Send + Sync> { Arc::new(io::Error::from(io::ErrorKind::ConnectionReset)) };
     assert_eq!(ends::<Box<dyn Error>>(|| Box::new(Transparent(Arc::new(Busy::Now)))), UNCLASSIFIED);
     let shared: Box<dyn Error> = Box::new(reset());
-    assert_eq!(shared.verdict().kind(), Fault::Read);
+    assert_eq!(shared.verdict().fault(), Fault::Read);
     let below: Box<dyn Error> = Box::new(Unknown("outer", Some(Box::new(reset()))));
-    assert_eq!(below.verdict().kind(), Fault::Read);
+    assert_eq!(below.verdict().fault(), Fault::Read);
 }
 
 #[test]

@@ -500,8 +500,8 @@ mod keys {
     }
 
     #[retry(
-        total = 5, backoff = 1, factor = 3, max = 20.0, jitter = none, immediate_first = false, within = 3600,
-        hint_max = 10, hints = clamp, idempotent = true, connect = 1, read = 4, status = 1, redirect = 1, other = 1,
+        total = 5, backoff = 1, factor = 3, max_wait = 20.0, jitter = none, immediate_first = false, within = 3600,
+        max_hint = 10, hints = clamp, idempotent = true, connect = 1, read = 4, status = 1, redirect = 1, other = 1,
         timer = clock
     )]
     fn literals(server: &Server, clock: &Clock) -> io::Result<u32> {
@@ -511,8 +511,8 @@ mod keys {
     const ONE: u16 = 1;
 
     #[retry(
-        total = number, backoff = base, factor = 1.0 + 2.0, max = Duration::from_secs(20), jitter = Jitter::None,
-        immediate_first = number < 2, within = base * 3600, hint_max = base * 10, hints = Hints::Clamp, idempotent = number > 1,
+        total = number, backoff = base, factor = 1.0 + 2.0, max_wait = Duration::from_secs(20), jitter = Jitter::None,
+        immediate_first = number < 2, within = base * 3600, max_hint = base * 10, hints = Hints::Clamp, idempotent = number > 1,
         connect = ONE, read = 4 * ONE, status = ONE, redirect = ONE, other = ONE, timer = clock,
     )]
     fn expressions(server: &Server, clock: &Clock, number: u32, base: Duration) -> io::Result<u32> {
@@ -716,7 +716,7 @@ mod keys {
     #[retry(backoff = 0, attempt = attempt)]
     async fn told_async(server: &Server) -> io::Result<u32> {
         server.call_async().await?;
-        assert_eq!(attempt.left(), None);
+        assert_eq!(attempt.remaining(), None);
         Ok(attempt.number())
     }
 
@@ -730,7 +730,7 @@ mod keys {
         let mut log = Vec::new();
         assert_eq!(told(&Server::failing(2), &mut log).unwrap(), 3);
         assert_eq!(log.iter().map(Attempt::number).collect::<Vec<_>>(), [1, 2, 3]);
-        assert!(log.iter().all(|attempt| attempt.left().is_some_and(|left| left.as_secs() <= 60)));
+        assert!(log.iter().all(|attempt| attempt.remaining().is_some_and(|left| left.as_secs() <= 60)));
         assert_eq!(block_on(told_async(&Server::failing(2))).unwrap(), 3);
         let mut report = Report::new();
         assert_eq!(reported(&Server::failing(2), &mut report).unwrap(), 3);

@@ -35,7 +35,11 @@ fn each_growth_follows_its_formula() {
 #[test]
 fn a_backoff_can_be_a_constant_of_the_program() {
     const ALL: [Backoff; 4] = [
-        Backoff::new(Duration::from_millis(300)).factor(3.0).max(Duration::from_secs(9)).jitter(Jitter::Equal).seed(1),
+        Backoff::new(Duration::from_millis(300))
+            .factor(3.0)
+            .max_wait(Duration::from_secs(9))
+            .jitter(Jitter::Equal)
+            .seed(1),
         Backoff::constant(Duration::from_secs(1)).immediate_first(true),
         Backoff::linear(Duration::from_secs(1)),
         Backoff::fibonacci(Duration::from_secs(1)),
@@ -48,7 +52,7 @@ fn the_cap_is_120_s_unless_set_and_constant_waits_have_none() {
     let long = secs(300);
     let firsts = each_growth(long).map(|backoff| backoff.immediate_first(false).next().unwrap());
     assert_eq!(firsts, [secs(120), long, secs(120), secs(120)]);
-    assert_eq!(Backoff::constant(long).max(secs(7)).next(), Some(secs(7)));
+    assert_eq!(Backoff::constant(long).max_wait(secs(7)).next(), Some(secs(7)));
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_factor_below_1_is_followed_literally() {
 #[test]
 fn the_longest_time_saturates() {
     for backoff in each_growth(Duration::MAX) {
-        let backoff = backoff.max(Duration::MAX).immediate_first(false);
+        let backoff = backoff.max_wait(Duration::MAX).immediate_first(false);
         for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(Duration::MAX)]
         {
             let mut waits = backoff.clone().jitter(jitter).seed(1).take(200);
@@ -99,7 +103,7 @@ proptest! {
         immediate in any::<bool>(),
         growth in 0_usize..4,
     ) {
-        let backoff = each_growth(base)[growth].clone().factor(factor).max(max).immediate_first(immediate);
+        let backoff = each_growth(base)[growth].clone().factor(factor).max_wait(max).immediate_first(immediate);
         let waits: Vec<_> = backoff.take(300).collect();
         prop_assert!(waits.is_sorted(), "{:?}", waits);
     }
@@ -117,7 +121,7 @@ proptest! {
     #[test]
     fn a_decimal_factor_means_that_decimal(thousandths in 1_000_u64..10_000, n in 1_u32..6) {
         // To the nanosecond while the product is exact in 64 bits.
-        let wait = Backoff::new(secs(1)).factor(thousandths as f64 / 1e3).max(Duration::MAX).nth(n as usize).unwrap();
+        let wait = Backoff::new(secs(1)).factor(thousandths as f64 / 1e3).max_wait(Duration::MAX).nth(n as usize).unwrap();
         let exact = u128::from(thousandths).pow(n) * 1_000_000_000 / 1_000_u128.pow(n);
         prop_assert!(wait.as_nanos().abs_diff(exact) <= 1 + exact / (1 << 50), "{:?} for {} ns", wait, exact);
     }

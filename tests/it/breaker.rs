@@ -46,7 +46,7 @@ fn it_opens_at_half_of_at_least_ten_outcomes() {
 fn a_decimal_share_is_taken_at_its_word() {
     for (share, all, failures) in [(0.07, 100, 7), (0.3, 10, 3), (1.0 / 3.0, 30, 10), (1.0, 20, 20), (0.29, 100, 29)] {
         for (count, state) in [(failures - 1, BreakerState::Closed), (failures, BreakerState::Open)] {
-            let breaker = Breaker::new().share(share).least(all);
+            let breaker = Breaker::new().failure_rate(share).min_outcomes(all);
             (0..all - count).for_each(|_| settle(&breaker, true, T));
             (0..count).for_each(|_| settle(&breaker, false, T));
             assert_eq!(breaker.state(T), state, "{count} of {all} at {share}");
@@ -159,7 +159,7 @@ fn a_straggler_neither_opens_nor_closes() {
 /// What a call counts for must not come back after many changes.
 #[test]
 fn a_probe_of_long_ago_decides_nothing() {
-    let breaker = Breaker::new().least(1).pause(millis(1));
+    let breaker = Breaker::new().min_outcomes(1).open_for(millis(1));
     let straggler = breaker.admit(T).unwrap();
     let mut now = T;
     for _ in 0..1000 {
@@ -197,20 +197,20 @@ fn a_clock_that_steps_does_not_stall_it() {
 #[test]
 fn what_contradicts_itself_is_named() {
     for (breaker, message) in [
-        (Breaker::new().share(0.0), "share is 0: it must be more than 0 and at most 1"),
-        (Breaker::new().share(1.1), "share is 1.1: it must be more than 0 and at most 1"),
-        (Breaker::new().share(f64::NAN), "share is NaN: it must be more than 0 and at most 1"),
-        (Breaker::new().least(0), "least is 0: it must be 1 or more"),
+        (Breaker::new().failure_rate(0.0), "failure_rate is 0: it must be more than 0 and at most 1"),
+        (Breaker::new().failure_rate(1.1), "failure_rate is 1.1: it must be more than 0 and at most 1"),
+        (Breaker::new().failure_rate(f64::NAN), "failure_rate is NaN: it must be more than 0 and at most 1"),
+        (Breaker::new().min_outcomes(0), "min_outcomes is 0: it must be 1 or more"),
         (Breaker::new().window(Duration::ZERO), "window is 0 s: it must be longer than zero"),
-        (Breaker::new().pause(Duration::ZERO), "pause is 0 s: it must be longer than zero"),
+        (Breaker::new().open_for(Duration::ZERO), "open_for is 0 s: it must be longer than zero"),
     ] {
         let error = breaker.check().unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(message.starts_with(error.field()));
-        assert!(std::panic::catch_unwind(|| breaker.checked()).is_err(), "{message}");
+        assert!(std::panic::catch_unwind(|| breaker.valid()).is_err(), "{message}");
     }
     assert_eq!(Breaker::default().check(), Ok(()));
-    assert_eq!(Breaker::new().pause(Duration::MAX).window(Duration::MAX).least(u32::MAX).check(), Ok(()));
+    assert_eq!(Breaker::new().open_for(Duration::MAX).window(Duration::MAX).min_outcomes(u32::MAX).check(), Ok(()));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_rejection_is_a_throttle_that_reached_nobody() {
     fn is_one(error: &(impl Retryable + ?Sized), hint: Option<Duration>) {
         let verdict = error.verdict();
         assert!(verdict.is_transient());
-        assert_eq!((verdict.kind(), verdict.reach(), verdict.hint()), (Fault::Throttle, Reached::No, hint));
+        assert_eq!((verdict.fault(), verdict.reached(), verdict.hint()), (Fault::Throttle, Reached::No, hint));
     }
     let breaker = opened();
     let open = breaker.admit(T + secs(2)).unwrap_err();
@@ -244,7 +244,7 @@ fn a_rejection_is_a_throttle_that_reached_nobody() {
         is_one(&io::Error::other(boxed_again(rejected)), hint);
     }
     let busy = io::Error::from(io::ErrorKind::ResourceBusy).verdict();
-    assert_eq!((busy.kind(), busy.reach()), (Fault::Other, Reached::Maybe));
+    assert_eq!((busy.fault(), busy.reached()), (Fault::Other, Reached::Maybe));
 }
 
 fn boxed_again(rejected: Rejected) -> Box<dyn Error + Send + Sync> {
@@ -306,7 +306,7 @@ proptest! {
         calls in proptest::collection::vec((any_time(), 0..3), 0..100),
     ) {
         let (share, least, window, pause) = settings;
-        let breaker = Breaker::new().share(share).least(least).window(window).pause(pause);
+        let breaker = Breaker::new().failure_rate(share).min_outcomes(least).window(window).open_for(pause);
         for (now, outcome) in calls {
             match (breaker.admit(now), outcome) {
                 (Ok(permit), 0) => permit.succeeded(now),
@@ -328,7 +328,7 @@ proptest! {
 /// Many threads call something that fails for a while: it opens, recovers, and no two probes run at once.
 #[test]
 fn no_two_probes_run_at_once_on_real_threads() {
-    let breaker = Breaker::new().least(4).pause(Duration::from_micros(1));
+    let breaker = Breaker::new().min_outcomes(4).open_for(Duration::from_micros(1));
     let (clock, probing, probes) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
     thread::scope(|scope| {
         for thread in 0..4 {

@@ -77,7 +77,7 @@ fn the_largest_budget_neither_overflows_nor_refuses() {
         assert_eq!(budget.tokens(), f64::from(u32::MAX), "{ratio}");
         assert!((0..1000).all(|_| budget.withdraw(Fault::Throttle)));
         assert_eq!(budget.tokens(), f64::from(u32::MAX - 1000), "{ratio}");
-        (0..1000).for_each(|_| budget.give_back(Fault::Throttle));
+        (0..1000).for_each(|_| budget.refund(Fault::Throttle));
         assert_eq!(budget.tokens(), f64::from(u32::MAX), "{ratio}");
     }
     let largest = Budget::quota(u32::MAX, u32::MAX, u32::MAX);
@@ -90,9 +90,9 @@ fn the_largest_budget_neither_overflows_nor_refuses() {
 fn a_retry_that_never_began_costs_nothing() {
     let budget = Budget::new().size(1);
     assert!(budget.withdraw(Fault::Read));
-    budget.give_back(Fault::Read);
+    budget.refund(Fault::Read);
     assert_eq!(budget.tokens(), 1.0);
-    budget.give_back(Fault::Read);
+    budget.refund(Fault::Read);
     assert_eq!(budget.tokens(), 1.0, "more than its size");
 }
 
@@ -124,7 +124,7 @@ fn what_contradicts_itself_is_named() {
     ] {
         let error = budget.check().unwrap_err();
         assert_eq!((error.field(), error.to_string().as_str()), (field, message));
-        assert!(std::panic::catch_unwind(|| budget.checked()).is_err(), "{message}");
+        assert!(std::panic::catch_unwind(|| budget.valid()).is_err(), "{message}");
     }
     for sound in [Budget::new(), Budget::new().ratio(0.0).size(0), Budget::quota(500, 14, 5), Budget::quota(0, 1, 1)] {
         assert_eq!(sound.check(), Ok(()));
@@ -136,7 +136,7 @@ fn what_contradicts_itself_is_named() {
 fn an_unchecked_budget_never_panics() {
     let free = Budget::quota(0, 0, 0);
     assert!(free.withdraw(Fault::Other) && free.tokens().is_infinite());
-    free.give_back(Fault::Other);
+    free.refund(Fault::Other);
     free.deposit();
 }
 
@@ -212,7 +212,7 @@ fn apply(budget: &Budget, operation: Operation) -> bool {
     match operation {
         Operation::Deposit => budget.deposit(),
         Operation::DepositAfter(fault) => budget.deposit_after(fault),
-        Operation::GiveBack(fault) => budget.give_back(fault),
+        Operation::GiveBack(fault) => budget.refund(fault),
         Operation::Withdraw(fault) => return budget.withdraw(fault),
     }
     false
@@ -287,7 +287,7 @@ fn threads_neither_lose_nor_make_nor_overdraw_tokens() {
                         if budget.withdraw(Fault::Other) {
                             granted.fetch_add(1, Ordering::Relaxed);
                             if call % 7 == 0 {
-                                budget.give_back(Fault::Other);
+                                budget.refund(Fault::Other);
                                 returned.fetch_add(1, Ordering::Relaxed);
                             }
                         }
@@ -321,33 +321,33 @@ fn two() -> Budget {
 fn each_key_has_a_budget_of_its_own() {
     let budgets: Budgets<String> = Budgets::new(10, two);
     assert!(budgets.is_empty());
-    drain(&budgets.of("a"));
-    assert_eq!((budgets.of("a").tokens(), budgets.of("b").tokens()), (0.0, 2.0));
+    drain(&budgets.get("a"));
+    assert_eq!((budgets.get("a").tokens(), budgets.get("b").tokens()), (0.0, 2.0));
     assert_eq!(budgets.len(), 2);
     let numbers: Budgets<u32> = Budgets::new(10, two);
-    assert!(Arc::ptr_eq(&numbers.of(&1), &numbers.of(&1)));
+    assert!(Arc::ptr_eq(&numbers.get(&1), &numbers.get(&1)));
 }
 
 #[test]
 fn a_key_gives_way_only_where_nothing_is_lost_with_it() {
     let budgets: Budgets<u32> = Budgets::new(2, two);
-    drain(&budgets.of(&1));
-    let held = budgets.of(&2);
+    drain(&budgets.get(&1));
+    let held = budgets.get(&2);
     // Key 1 is drained and key 2 in use: the newcomers share one.
-    let newcomer = budgets.of(&3);
-    assert!(Arc::ptr_eq(&newcomer, &budgets.of(&4)));
+    let newcomer = budgets.get(&3);
+    assert!(Arc::ptr_eq(&newcomer, &budgets.get(&4)));
     assert_eq!(drain(&newcomer), 2);
-    assert_eq!(drain(&budgets.of(&5)), 0);
-    assert_eq!(budgets.of(&1).tokens(), 0.0);
+    assert_eq!(drain(&budgets.get(&5)), 0);
+    assert_eq!(budgets.get(&1).tokens(), 0.0);
 
     drop(held);
-    drain(&budgets.of(&6));
-    assert!(!Arc::ptr_eq(&budgets.of(&6), &newcomer), "key 2 has given way to key 6");
-    assert_eq!((budgets.len(), budgets.of(&1).tokens(), budgets.of(&6).tokens()), (2, 0.0, 0.0));
+    drain(&budgets.get(&6));
+    assert!(!Arc::ptr_eq(&budgets.get(&6), &newcomer), "key 2 has given way to key 6");
+    assert_eq!((budgets.len(), budgets.get(&1).tokens(), budgets.get(&6).tokens()), (2, 0.0, 0.0));
 
-    (0..20).for_each(|_| budgets.of(&1).deposit());
-    assert_eq!(drain(&budgets.of(&7)), 2);
-    assert_eq!(budgets.of(&6).tokens(), 0.0);
+    (0..20).for_each(|_| budgets.get(&1).deposit());
+    assert_eq!(drain(&budgets.get(&7)), 2);
+    assert_eq!(budgets.get(&6).tokens(), 0.0);
 }
 
 #[test]
@@ -356,11 +356,11 @@ fn made_up_keys_get_neither_memory_nor_fresh_tokens() {
     let mut granted = 0;
     for round in 0..3 {
         for key in 0..10_000 {
-            granted += drain(&budgets.of(&(round * 10_000 + key)));
+            granted += drain(&budgets.get(&(round * 10_000 + key)));
         }
     }
     assert_eq!((granted, budgets.len()), (100 * 2 + 2, 100));
-    assert_eq!(drain(&Budgets::new(0, two).of(&"a".to_owned())), 2);
+    assert_eq!(drain(&Budgets::new(0, two).get(&"a".to_owned())), 2);
 }
 
 /// However many keys there are, one that may go is found in the end.
@@ -368,11 +368,11 @@ fn made_up_keys_get_neither_memory_nor_fresh_tokens() {
 fn the_search_for_a_key_that_may_go_goes_round() {
     let budgets: Budgets<u32> = Budgets::new(1000, two);
     for key in 0..1000 {
-        drain(&budgets.of(&key));
+        drain(&budgets.get(&key));
     }
-    (0..20).for_each(|_| budgets.of(&777).deposit());
-    let overflow = budgets.of(&2000);
-    let found = (2001..2030).find(|key| !Arc::ptr_eq(&overflow, &budgets.of(key)));
+    (0..20).for_each(|_| budgets.get(&777).deposit());
+    let overflow = budgets.get(&2000);
+    let found = (2001..2030).find(|key| !Arc::ptr_eq(&overflow, &budgets.get(key)));
     assert!(found.is_some());
     assert_eq!(budgets.len(), 1000);
 }
@@ -388,15 +388,15 @@ fn a_key_whose_hash_panics_leaves_the_others_usable() {
         }
     }
     let budgets: Budgets<Key> = Budgets::new(2, two);
-    drain(&budgets.of(&Key(1)));
-    assert!(std::panic::catch_unwind(|| budgets.of(&Key(13))).is_err());
-    assert_eq!((budgets.of(&Key(1)).tokens(), budgets.of(&Key(2)).tokens(), budgets.len()), (0.0, 2.0, 2));
+    drain(&budgets.get(&Key(1)));
+    assert!(std::panic::catch_unwind(|| budgets.get(&Key(13))).is_err());
+    assert_eq!((budgets.get(&Key(1)).tokens(), budgets.get(&Key(2)).tokens(), budgets.len()), (0.0, 2.0, 2));
 }
 
 #[test]
 fn keyed_budgets_print_no_key() {
     let budgets: Budgets<String> = Budgets::new(4, two);
-    let _ = budgets.of("user:password@host");
+    let _ = budgets.get("user:password@host");
     let shown = format!("{budgets:?}");
     assert!(shown.starts_with("Budgets { len: 1, capacity: 4") && !shown.contains("password"), "{shown}");
 }

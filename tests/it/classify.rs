@@ -13,10 +13,10 @@ use crate::support::secs;
 const TRANSIENT: Verdict = Verdict::transient();
 const PERMANENT: Verdict = Verdict::permanent();
 const UNKNOWN: Verdict = Verdict::unclassified();
-const REFUSED: Verdict = TRANSIENT.fault(Fault::Connect).reached(Reached::No);
-const DOWN: Verdict = TRANSIENT.fault(Fault::Connect);
-const BROKEN: Verdict = TRANSIENT.fault(Fault::Read);
-const LATE: Verdict = TRANSIENT.fault(Fault::Timeout);
+const REFUSED: Verdict = TRANSIENT.with_fault(Fault::Connect).with_reached(Reached::No);
+const DOWN: Verdict = TRANSIENT.with_fault(Fault::Connect);
+const BROKEN: Verdict = TRANSIENT.with_fault(Fault::Read);
+const LATE: Verdict = TRANSIENT.with_fault(Fault::Timeout);
 
 /// Every kind that the oldest supported standard library names.
 const KINDS: [(ErrorKind, Verdict); 38] = [
@@ -100,7 +100,7 @@ fn only_a_refused_connection_proves_that_nothing_was_reached() {
             Boxed::from(Around(Some(io::Error::from(kind)))).verdict(),
         ];
         for verdict in verdicts {
-            assert_eq!((verdict.reach(), verdict.hint()), (proof, None), "{kind:?}");
+            assert_eq!((verdict.reached(), verdict.hint()), (proof, None), "{kind:?}");
         }
     }
 }
@@ -288,12 +288,12 @@ fn an_anyhow_error_is_the_first_known_error_of_its_chain() {
 
 #[test]
 fn a_verdict_is_built_and_asked() {
-    let verdict = Verdict::from(true).fault(Fault::Status).reached(Reached::No).after(secs(3));
+    let verdict = Verdict::from(true).with_fault(Fault::Status).with_reached(Reached::No).with_hint(secs(3));
     assert!(verdict.is_transient());
-    assert_eq!((verdict.kind(), verdict.reach(), verdict.hint()), (Fault::Status, Reached::No, Some(secs(3))));
+    assert_eq!((verdict.fault(), verdict.reached(), verdict.hint()), (Fault::Status, Reached::No, Some(secs(3))));
     assert_eq!(Verdict::from(false), PERMANENT);
-    assert_eq!((TRANSIENT.kind(), TRANSIENT.reach(), TRANSIENT.hint()), (Fault::Other, Reached::Maybe, None));
-    let longest = TRANSIENT.after(std::time::Duration::MAX).hint().unwrap();
+    assert_eq!((TRANSIENT.fault(), TRANSIENT.reached(), TRANSIENT.hint()), (Fault::Other, Reached::Maybe, None));
+    let longest = TRANSIENT.with_hint(std::time::Duration::MAX).hint().unwrap();
     assert!(longest > secs(500 * 365 * 24 * 3600), "a hint without end is still a hint: {longest:?}");
 }
 
@@ -310,5 +310,5 @@ fn a_name_that_can_t_be_looked_up_is_a_connect_fault_that_reached_nobody() {
     let error = "no-such-host.invalid:1".to_socket_addrs().unwrap_err();
     let verdict = error.verdict();
     assert!(verdict.is_transient(), "{error:?}");
-    assert_eq!((verdict.kind(), verdict.reach()), (Fault::Connect, Reached::No));
+    assert_eq!((verdict.fault(), verdict.reached()), (Fault::Connect, Reached::No));
 }

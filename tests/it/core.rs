@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use persevere::{Backoff, Fault, Hints, Jitter, Next, Policy, Reached, Run, StopReason, Verdict};
+use persevere::{Backoff, Decision, Fault, Hints, Jitter, Policy, Reached, Run, StopReason, Verdict};
 use proptest::prelude::*;
 
 use crate::support::{FAULTS, any_fault, any_jitter, any_time, any_verdict, millis, secs};
@@ -19,19 +19,19 @@ fn run(policy: Policy) -> Run {
 }
 
 /// What follows the first failure, at time zero.
-fn first(policy: Policy, verdict: Verdict) -> Next {
+fn first(policy: Policy, verdict: Verdict) -> Decision {
     run(policy).failed(verdict, ZERO, 0)
 }
 
 fn throttle() -> Verdict {
-    TRANSIENT.fault(Fault::Throttle)
+    TRANSIENT.with_fault(Fault::Throttle)
 }
 
 #[track_caller]
-fn wait(next: Next) -> Duration {
+fn wait(next: Decision) -> Duration {
     match next {
-        Next::Wait(wait) => wait,
-        Next::Stop(reason) => panic!("stopped: {reason:?}"),
+        Decision::Wait(wait) => wait,
+        Decision::Stop(reason) => panic!("stopped: {reason:?}"),
     }
 }
 
@@ -42,11 +42,11 @@ fn each_reason_to_stop_is_told_apart() {
         (PLAIN, Verdict::permanent(), StopReason::Permanent),
         (PLAIN.idempotent(false), TRANSIENT, StopReason::NotIdempotent),
         (PLAIN.total(0), TRANSIENT, StopReason::Exhausted),
-        (PLAIN.connect(0), TRANSIENT.fault(Fault::Connect), StopReason::LimitReached(Fault::Connect)),
-        (PLAIN, TRANSIENT.after(secs(121)), too_long),
-        (PLAIN.within(secs(1)), TRANSIENT.after(secs(2)), StopReason::DeadlineExceeded),
+        (PLAIN.connect(0), TRANSIENT.with_fault(Fault::Connect), StopReason::LimitReached(Fault::Connect)),
+        (PLAIN, TRANSIENT.with_hint(secs(121)), too_long),
+        (PLAIN.within(secs(1)), TRANSIENT.with_hint(secs(2)), StopReason::DeadlineExceeded),
     ] {
-        assert_eq!(first(policy, verdict), Next::Stop(reason));
+        assert_eq!(first(policy, verdict), Decision::Stop(reason));
     }
 }
 
@@ -55,12 +55,12 @@ fn each_reason_to_stop_is_told_apart() {
 fn the_rules_are_asked_in_their_order() {
     // All of them would stop here; taken away one by one, the next one does.
     let strict = PLAIN.within(secs(1)).connect(0).total(0).idempotent(false);
-    let verdict = TRANSIENT.fault(Fault::Connect).after(secs(500));
+    let verdict = TRANSIENT.with_fault(Fault::Connect).with_hint(secs(500));
     let stop = |policy, verdict: Verdict| match first(policy, verdict) {
-        Next::Stop(reason) => reason,
-        Next::Wait(wait) => panic!("waits {wait:?}"),
+        Decision::Stop(reason) => reason,
+        Decision::Wait(wait) => panic!("waits {wait:?}"),
     };
-    let permanent = Verdict::permanent().fault(Fault::Connect).after(secs(500));
+    let permanent = Verdict::permanent().with_fault(Fault::Connect).with_hint(secs(500));
     assert_eq!(stop(strict, permanent), StopReason::Permanent);
     assert_eq!(stop(strict, verdict), StopReason::NotIdempotent);
     let strict = strict.idempotent(true);
@@ -69,9 +69,9 @@ fn the_rules_are_asked_in_their_order() {
     assert_eq!(stop(strict, verdict), StopReason::LimitReached(Fault::Connect));
     let strict = strict.connect(9);
     assert_eq!(stop(strict, verdict), StopReason::HintTooLong { hint: secs(500) });
-    let strict = strict.hint_max(secs(500));
+    let strict = strict.max_hint(secs(500));
     assert_eq!(stop(strict, verdict), StopReason::DeadlineExceeded);
-    assert_eq!(first(strict.within(secs(501)), verdict), Next::Wait(secs(500)));
+    assert_eq!(first(strict.within(secs(501)), verdict), Decision::Wait(secs(500)));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn total_counts_retries_and_not_attempts() {
             let _ = wait(run.failed(TRANSIENT, ZERO, 0));
             assert_eq!(run.attempt(), retry + 1);
         }
-        assert_eq!(run.failed(TRANSIENT, ZERO, 0), Next::Stop(StopReason::Exhausted));
+        assert_eq!(run.failed(TRANSIENT, ZERO, 0), Decision::Stop(StopReason::Exhausted));
         assert_eq!(run.attempt(), total + 1, "a stop begins no attempt");
     }
 }
@@ -115,13 +115,13 @@ fn each_faults_own_limit_counts_its_own_faults_only() {
         let mut run = run(policy);
         let others = FAULTS.into_iter().filter(|&other| limited(PLAIN, other, 2) != limited(PLAIN, fault, 2));
         for _ in 0..2 {
-            let _ = wait(run.failed(TRANSIENT.fault(fault), ZERO, 0));
+            let _ = wait(run.failed(TRANSIENT.with_fault(fault), ZERO, 0));
             for other in others.clone() {
-                let _ = wait(run.failed(TRANSIENT.fault(other), ZERO, 0));
+                let _ = wait(run.failed(TRANSIENT.with_fault(other), ZERO, 0));
             }
         }
-        let next = run.failed(TRANSIENT.fault(fault), ZERO, 0);
-        assert_eq!(next, Next::Stop(StopReason::LimitReached(fault)));
+        let next = run.failed(TRANSIENT.with_fault(fault), ZERO, 0);
+        assert_eq!(next, Decision::Stop(StopReason::LimitReached(fault)));
     }
 }
 
@@ -129,8 +129,8 @@ fn each_faults_own_limit_counts_its_own_faults_only() {
 fn timeouts_share_the_limit_of_reads_and_throttles_that_of_statuses() {
     for (one, other) in [(Fault::Read, Fault::Timeout), (Fault::Status, Fault::Throttle)] {
         let mut run = run(limited(PLAIN.total(9), one, 1));
-        let _ = wait(run.failed(TRANSIENT.fault(other), ZERO, 0));
-        assert_eq!(run.failed(TRANSIENT.fault(one), ZERO, 0), Next::Stop(StopReason::LimitReached(one)));
+        let _ = wait(run.failed(TRANSIENT.with_fault(other), ZERO, 0));
+        assert_eq!(run.failed(TRANSIENT.with_fault(one), ZERO, 0), Decision::Stop(StopReason::LimitReached(one)));
     }
 }
 
@@ -142,11 +142,11 @@ fn the_lower_of_total_and_the_faults_own_limit_wins() {
         (2, 2, 2, StopReason::Exhausted),
     ] {
         let mut run = run(PLAIN.total(total).read(own));
-        let verdict = TRANSIENT.fault(Fault::Read);
+        let verdict = TRANSIENT.with_fault(Fault::Read);
         for _ in 0..retries {
             let _ = wait(run.failed(verdict, ZERO, 0));
         }
-        assert_eq!(run.failed(verdict, ZERO, 0), Next::Stop(reason));
+        assert_eq!(run.failed(verdict, ZERO, 0), Decision::Stop(reason));
     }
 }
 
@@ -154,9 +154,9 @@ fn the_lower_of_total_and_the_faults_own_limit_wins() {
 fn what_is_not_idempotent_is_retried_only_where_nothing_was_reached() {
     let policy = PLAIN.idempotent(false);
     for fault in FAULTS {
-        let verdict = TRANSIENT.fault(fault);
-        assert_eq!(first(policy, verdict), Next::Stop(StopReason::NotIdempotent));
-        let _ = wait(first(policy, verdict.reached(Reached::No)));
+        let verdict = TRANSIENT.with_fault(fault);
+        assert_eq!(first(policy, verdict), Decision::Stop(StopReason::NotIdempotent));
+        let _ = wait(first(policy, verdict.with_reached(Reached::No)));
         let _ = wait(first(PLAIN, verdict));
     }
 }
@@ -174,16 +174,16 @@ fn a_throttle_fault_never_gets_the_immediate_retry() {
 
 #[test]
 fn a_base_above_the_cap_is_capped_for_a_throttle_too() {
-    assert_eq!(wait(first(PLAIN.backoff(secs(9)).max(secs(2)), throttle())), secs(2));
+    assert_eq!(wait(first(PLAIN.backoff(secs(9)).max_wait(secs(2)), throttle())), secs(2));
 }
 
 #[test]
 fn a_hint_is_a_floor() {
-    assert_eq!(wait(first(PLAIN, TRANSIENT.after(secs(10)))), secs(10));
-    assert_eq!(wait(first(PLAIN.backoff(secs(60)), throttle().after(secs(10)))), secs(60), "the longer wait wins");
+    assert_eq!(wait(first(PLAIN, TRANSIENT.with_hint(secs(10)))), secs(10));
+    assert_eq!(wait(first(PLAIN.backoff(secs(60)), throttle().with_hint(secs(10)))), secs(60), "the longer wait wins");
     let with_jitter = Policy::new().backoff(ZERO);
     for random in [0, 1, 1 << 40, 1 << 63, HIGHEST] {
-        let drawn = wait(run(with_jitter).failed(TRANSIENT.after(secs(10)), ZERO, random));
+        let drawn = wait(run(with_jitter).failed(TRANSIENT.with_hint(secs(10)), ZERO, random));
         assert!(drawn >= secs(10), "{drawn:?}");
     }
 }
@@ -191,7 +191,7 @@ fn a_hint_is_a_floor() {
 #[test]
 fn a_hint_gets_up_to_a_fifth_on_top() {
     let policy = Policy::new().backoff(ZERO);
-    let drawn = |random| wait(run(policy).failed(TRANSIENT.after(secs(10)), ZERO, random));
+    let drawn = |random| wait(run(policy).failed(TRANSIENT.with_hint(secs(10)), ZERO, random));
     assert_eq!([drawn(0), drawn(HIGHEST)], [secs(10), secs(12)]);
     let waits: Vec<_> = (0..64).map(|n| drawn(n << 26)).collect();
     assert!(waits.iter().any(|&wait| wait < secs(11)) && waits.iter().any(|&wait| wait > secs(11)), "{waits:?}");
@@ -199,15 +199,15 @@ fn a_hint_gets_up_to_a_fifth_on_top() {
 
 #[test]
 fn a_hint_gets_nothing_on_top_without_jitter() {
-    assert_eq!(wait(run(PLAIN).failed(TRANSIENT.after(secs(10)), ZERO, HIGHEST)), secs(10));
+    assert_eq!(wait(run(PLAIN).failed(TRANSIENT.with_hint(secs(10)), ZERO, HIGHEST)), secs(10));
 }
 
 #[test]
 fn what_is_on_top_of_a_hint_never_passes_the_ceiling_or_the_deadline() {
-    let highest = |policy: Policy| wait(run(policy).failed(TRANSIENT.after(secs(10)), ZERO, HIGHEST));
+    let highest = |policy: Policy| wait(run(policy).failed(TRANSIENT.with_hint(secs(10)), ZERO, HIGHEST));
     let policy = Policy::new().backoff(ZERO);
-    assert_eq!(highest(policy.hint_max(secs(11))), secs(11));
-    assert_eq!(highest(policy.hint_max(secs(10))), secs(10));
+    assert_eq!(highest(policy.max_hint(secs(11))), secs(11));
+    assert_eq!(highest(policy.max_hint(secs(10))), secs(10));
     let nano = Duration::from_nanos(1);
     assert_eq!(highest(policy.within(secs(11))), Duration::from_nanos(10_999_999_999));
     assert_eq!(highest(policy.within(secs(10) + nano)), secs(10));
@@ -217,69 +217,69 @@ fn what_is_on_top_of_a_hint_never_passes_the_ceiling_or_the_deadline() {
 #[test]
 fn a_hint_above_the_ceiling_ends_the_run_and_the_reason_tells_it() {
     let week = secs(7 * 24 * 3600);
-    assert_eq!(first(PLAIN, TRANSIENT.after(week)), Next::Stop(StopReason::HintTooLong { hint: week }));
-    assert_eq!(wait(first(PLAIN, TRANSIENT.after(secs(120)))), secs(120));
-    assert_eq!(wait(first(PLAIN.hint_max(Duration::MAX), TRANSIENT.after(week))), week);
+    assert_eq!(first(PLAIN, TRANSIENT.with_hint(week)), Decision::Stop(StopReason::HintTooLong { hint: week }));
+    assert_eq!(wait(first(PLAIN, TRANSIENT.with_hint(secs(120)))), secs(120));
+    assert_eq!(wait(first(PLAIN.max_hint(Duration::MAX), TRANSIENT.with_hint(week))), week);
 }
 
 #[test]
 fn a_hint_above_the_ceiling_can_be_clamped() {
-    let policy = PLAIN.hints(Hints::Clamp).hint_max(secs(20));
-    assert_eq!(wait(first(policy, TRANSIENT.after(secs(21)))), secs(20));
-    assert_eq!(wait(first(policy, TRANSIENT.after(Duration::MAX))), secs(20));
-    assert_eq!(wait(first(policy, TRANSIENT.after(secs(19)))), secs(19));
+    let policy = PLAIN.hints(Hints::Clamp).max_hint(secs(20));
+    assert_eq!(wait(first(policy, TRANSIENT.with_hint(secs(21)))), secs(20));
+    assert_eq!(wait(first(policy, TRANSIENT.with_hint(Duration::MAX))), secs(20));
+    assert_eq!(wait(first(policy, TRANSIENT.with_hint(secs(19)))), secs(19));
     let jittered = policy.jitter(Jitter::Full);
-    assert_eq!(wait(run(jittered).failed(TRANSIENT.after(secs(21)), ZERO, HIGHEST)), secs(20));
+    assert_eq!(wait(run(jittered).failed(TRANSIENT.with_hint(secs(21)), ZERO, HIGHEST)), secs(20));
 }
 
 #[test]
 fn hints_can_be_ignored() {
     let policy = PLAIN.hints(Hints::Ignore);
-    assert_eq!(wait(first(policy, TRANSIENT.after(secs(5)))), ZERO);
-    assert_eq!(wait(first(policy, TRANSIENT.after(Duration::MAX))), ZERO);
+    assert_eq!(wait(first(policy, TRANSIENT.with_hint(secs(5)))), ZERO);
+    assert_eq!(wait(first(policy, TRANSIENT.with_hint(Duration::MAX))), ZERO);
 }
 
 #[test]
 fn a_hint_of_zero_asks_for_nothing() {
-    assert_eq!(wait(first(Policy::new(), TRANSIENT.after(ZERO))), ZERO);
-    assert_eq!(wait(first(PLAIN, throttle().after(ZERO))), millis(300));
+    assert_eq!(wait(first(Policy::new(), TRANSIENT.with_hint(ZERO))), ZERO);
+    assert_eq!(wait(first(PLAIN, throttle().with_hint(ZERO))), millis(300));
 }
 
 #[test]
 fn a_hint_may_be_longer_than_the_backoffs_cap() {
-    assert_eq!(wait(first(PLAIN.max(secs(1)), TRANSIENT.after(secs(60)))), secs(60));
+    assert_eq!(wait(first(PLAIN.max_wait(secs(1)), TRANSIENT.with_hint(secs(60)))), secs(60));
 }
 
 #[test]
 fn a_wait_that_ends_exactly_at_the_deadline_is_not_begun() {
     let policy = PLAIN.backoff(secs(3)).immediate_first(false).within(secs(10));
     let next_at = |now| run(policy).failed(TRANSIENT, now, 0);
-    assert_eq!(next_at(Duration::from_nanos(6_999_999_999)), Next::Wait(secs(3)));
-    assert_eq!(next_at(secs(7)), Next::Stop(StopReason::DeadlineExceeded));
+    assert_eq!(next_at(Duration::from_nanos(6_999_999_999)), Decision::Wait(secs(3)));
+    assert_eq!(next_at(secs(7)), Decision::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
 fn the_deadline_counts_from_the_start_of_the_run() {
     let begun = secs(1_000_000);
     let mut run = Run::new(PLAIN.within(secs(2)), begun);
-    assert_eq!(run.left(begun), Some(secs(2)));
-    assert_eq!(run.left(begun + secs(3)), Some(ZERO));
-    assert_eq!(run.failed(TRANSIENT, begun + Duration::from_nanos(1_999_999_999), 0), Next::Wait(ZERO));
-    assert_eq!(run.failed(TRANSIENT, begun + secs(2), 0), Next::Stop(StopReason::DeadlineExceeded));
+    assert_eq!(run.remaining(begun), Some(secs(2)));
+    assert_eq!(run.remaining(begun + secs(3)), Some(ZERO));
+    assert_eq!(run.failed(TRANSIENT, begun + Duration::from_nanos(1_999_999_999), 0), Decision::Wait(ZERO));
+    assert_eq!(run.failed(TRANSIENT, begun + secs(2), 0), Decision::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
 fn a_run_at_or_past_its_deadline_does_not_begin_even_a_wait_of_zero() {
     for late in [secs(2), secs(2) + Duration::from_nanos(1), Duration::MAX] {
         let mut run = run(PLAIN.within(secs(2)));
-        assert_eq!(run.failed(TRANSIENT, late, 0), Next::Stop(StopReason::DeadlineExceeded));
+        assert_eq!(run.failed(TRANSIENT, late, 0), Decision::Stop(StopReason::DeadlineExceeded));
     }
 }
 
 #[test]
 fn without_a_deadline_nothing_is_left_to_tell() {
-    assert_eq!(run(PLAIN).left(secs(5)), None);
-    assert_eq!(run(PLAIN.within(Duration::MAX)).left(secs(5)), None);
+    assert_eq!(run(PLAIN).remaining(secs(5)), None);
+    assert_eq!(run(PLAIN.within(Duration::MAX)).remaining(secs(5)), None);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_contradictory_policy_is_followed_and_does_not_panic() {
         Policy::new().factor(f64::NAN),
         Policy::new().factor(0.0),
         Policy::new().factor(-1.0),
-        Policy::new().backoff(Duration::MAX).max(ZERO),
+        Policy::new().backoff(Duration::MAX).max_wait(ZERO),
         Policy::new().within(ZERO),
         Policy::new().forever().backoff(ZERO),
     ] {
@@ -297,7 +297,7 @@ fn a_contradictory_policy_is_followed_and_does_not_panic() {
             let _ = run.failed(TRANSIENT, millis(attempt), HIGHEST);
         }
     }
-    assert_eq!(first(PLAIN.within(ZERO), TRANSIENT), Next::Stop(StopReason::DeadlineExceeded));
+    assert_eq!(first(PLAIN.within(ZERO), TRANSIENT), Decision::Stop(StopReason::DeadlineExceeded));
 }
 
 #[test]
@@ -368,12 +368,14 @@ fn own_limit(fault: Fault) -> usize {
 }
 
 impl Allowed {
-    pub(crate) fn admits(&self, next: Next) -> bool {
+    pub(crate) fn admits(&self, next: Decision) -> bool {
         match (next, self.wait) {
-            (Next::Stop(reason), _) => self.stop == Some(reason),
-            (Next::Wait(_), None) => false,
+            (Decision::Stop(reason), _) => self.stop == Some(reason),
+            (Decision::Wait(_), None) => false,
             // A factor other than 2 works in 53 bits.
-            (Next::Wait(wait), Some((low, high))) => (low - (low >> 50)..=high + (high >> 50)).contains(&nanos(wait)),
+            (Decision::Wait(wait), Some((low, high))) => {
+                (low - (low >> 50)..=high + (high >> 50)).contains(&nanos(wait))
+            }
         }
     }
 }
@@ -387,10 +389,10 @@ impl Settings {
             _ => Backoff::fibonacci(self.base),
         };
         let backoff = backoff.factor(f64::from(self.factor)).jitter(self.jitter).immediate_first(self.immediate);
-        let mut policy = Policy::from_backoff(backoff.max(self.max))
+        let mut policy = Policy::from_backoff(backoff.max_wait(self.max))
             .total(self.total)
             .hints(self.hints)
-            .hint_max(self.hint_max)
+            .max_hint(self.hint_max)
             .idempotent(self.idempotent);
         for fault in [Fault::Connect, Fault::Read, Fault::Status, Fault::Redirect, Fault::Other] {
             if let Some(own) = self.own[own_limit(fault)] {
@@ -449,11 +451,11 @@ impl Model {
     pub(crate) fn failed(&mut self, verdict: Verdict, now: Duration) -> Allowed {
         let stop = |reason| Allowed { stop: Some(reason), wait: None };
         let settings = &self.settings;
-        let fault = verdict.kind();
+        let fault = verdict.fault();
         if !verdict.is_transient() {
             return stop(StopReason::Permanent);
         }
-        if !settings.idempotent && verdict.reach() == Reached::Maybe {
+        if !settings.idempotent && verdict.reached() == Reached::Maybe {
             return stop(StopReason::NotIdempotent);
         }
         if settings.total != u32::MAX && self.retries >= settings.total.into() {
@@ -529,9 +531,9 @@ proptest! {
             let next = run.failed(verdict, now, random);
             prop_assert!(allowed.admits(next), "{:?} for {:?}", next, allowed);
             match next {
-                Next::Stop(_) => break,
-                Next::Wait(wait) => {
-                    model.waited(wait, verdict.kind());
+                Decision::Stop(_) => break,
+                Decision::Wait(wait) => {
+                    model.waited(wait, verdict.fault());
                     now = now.saturating_add(wait);
                     prop_assert_eq!(u128::from(run.attempt()), model.retries + 1);
                 }
@@ -548,8 +550,8 @@ proptest! {
     ) {
         let policy = limited(Policy::new().total(total), fault, own);
         let mut run = run(policy);
-        let retries = verdicts.iter().take_while(|&&verdict| matches!(run.failed(verdict, ZERO, 0), Next::Wait(_)));
-        let retries: Vec<_> = retries.map(|verdict| own_limit(verdict.kind())).collect();
+        let retries = verdicts.iter().take_while(|&&verdict| matches!(run.failed(verdict, ZERO, 0), Decision::Wait(_)));
+        let retries: Vec<_> = retries.map(|verdict| own_limit(verdict.fault())).collect();
         prop_assert!(retries.len() as u32 <= total);
         prop_assert!(retries.iter().filter(|&&kind| kind == own_limit(fault)).count() <= own.into());
         prop_assert!(Some(run.attempt()) <= policy.max_attempts());
@@ -563,8 +565,8 @@ proptest! {
         clamp in any::<bool>(),
     ) {
         let hints = if clamp { Hints::Clamp } else { Hints::GiveUp };
-        let policy = Policy::new().backoff(ZERO).hint_max(hint_max).hints(hints);
-        if let Next::Wait(wait) = run(policy).failed(TRANSIENT.after(hint), ZERO, random) {
+        let policy = Policy::new().backoff(ZERO).max_hint(hint_max).hints(hints);
+        if let Decision::Wait(wait) = run(policy).failed(TRANSIENT.with_hint(hint), ZERO, random) {
             prop_assert!(wait <= hint_max, "{:?}", wait);
         }
     }
@@ -575,11 +577,11 @@ proptest! {
         verdicts in proptest::collection::vec((any_verdict(), any::<u64>(), 0_u64..2_000), 1..20),
         jitter in any_jitter(),
     ) {
-        let mut run = run(Policy::new().forever().jitter(jitter).within(within).hint_max(Duration::MAX));
+        let mut run = run(Policy::new().forever().jitter(jitter).within(within).max_hint(Duration::MAX));
         let mut now = ZERO;
         for (verdict, random, took) in verdicts {
             now = now.saturating_add(millis(took));
-            let Next::Wait(wait) = run.failed(verdict, now, random) else { break };
+            let Decision::Wait(wait) = run.failed(verdict, now, random) else { break };
             now = now.saturating_add(wait);
             prop_assert!(now < within || within == Duration::MAX, "{:?}", now);
         }

@@ -184,7 +184,7 @@ fn a_slow_hook_before_a_wait_of_zero_lets_no_attempt_begin_past_the_deadline() {
 #[test]
 fn an_attempt_that_is_not_made_costs_no_token_and_is_no_probe() {
     let open = || {
-        let breaker = Breaker::new().least(1).pause(secs(10));
+        let breaker = Breaker::new().min_outcomes(1).open_for(secs(10));
         breaker.admit(Duration::ZERO).unwrap().failed(Duration::ZERO);
         breaker
     };

@@ -34,8 +34,14 @@ enum StoreError {
 fn beside_thiserror() {
     assert_eq!(StoreError::Busy.verdict(), Verdict::transient());
     let wait = Duration::from_secs(3);
-    assert_eq!(StoreError::SlowDown { wait }.verdict(), Verdict::transient().fault(Fault::Throttle).after(wait));
-    assert_eq!(StoreError::Refused.verdict(), Verdict::transient().fault(Fault::Connect).reached(Reached::No));
+    assert_eq!(
+        StoreError::SlowDown { wait }.verdict(),
+        Verdict::transient().with_fault(Fault::Throttle).with_hint(wait)
+    );
+    assert_eq!(
+        StoreError::Refused.verdict(),
+        Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No)
+    );
     assert_eq!(StoreError::NoSuchKey("x".to_owned()).verdict(), Verdict::permanent());
     let io = || io::Error::from(io::ErrorKind::ConnectionReset);
     assert_eq!(StoreError::from(io()).verdict(), io().verdict());
@@ -73,7 +79,7 @@ fn every_fault() {
         (Faults::Other, Fault::Other),
     ];
     for (error, fault) in faults {
-        assert_eq!(error.verdict(), Verdict::transient().fault(fault));
+        assert_eq!(error.verdict(), Verdict::transient().with_fault(fault));
     }
 }
 
@@ -131,10 +137,10 @@ enum ByDefault {
 
 #[test]
 fn a_decision_on_the_enum_holds_for_the_variants_that_have_none() {
-    assert_eq!(ByDefault::One.verdict(), Verdict::transient().reached(Reached::No));
+    assert_eq!(ByDefault::One.verdict(), Verdict::transient().with_reached(Reached::No));
     assert_eq!(ByDefault::Two.verdict(), Verdict::permanent());
     assert_eq!(ByDefault::Three.verdict(), Verdict::transient());
-    assert_eq!(ByDefault::Four(0).verdict(), Verdict::transient().fault(Fault::Read));
+    assert_eq!(ByDefault::Four(0).verdict(), Verdict::transient().with_fault(Fault::Read));
 }
 
 mod again {
@@ -177,7 +183,7 @@ enum Generic<A, B: Default> {
 
 impl Retryable for Refused {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Connect)
+        Verdict::transient().with_fault(Fault::Connect)
     }
 }
 
@@ -186,9 +192,9 @@ struct Refused;
 
 #[test]
 fn generics() {
-    assert_eq!(Wrapper::<_, 3>(&Refused).verdict().kind(), Fault::Connect);
-    assert_eq!(Generic::<_, NotRetryable>::One(Local(Refused)).verdict().kind(), Fault::Connect);
-    assert_eq!(Many { context: NotRetryable, cause: Local(Refused) }.verdict().kind(), Fault::Connect);
+    assert_eq!(Wrapper::<_, 3>(&Refused).verdict().fault(), Fault::Connect);
+    assert_eq!(Generic::<_, NotRetryable>::One(Local(Refused)).verdict().fault(), Fault::Connect);
+    assert_eq!(Many { context: NotRetryable, cause: Local(Refused) }.verdict().fault(), Fault::Connect);
     assert_eq!(Generic::<Refused, _>::Two(NotRetryable).verdict(), Verdict::permanent());
 }
 
@@ -211,7 +217,7 @@ enum Never {}
 #[test]
 fn structs() {
     assert_eq!(Unit.verdict(), Verdict::permanent());
-    assert_eq!(Named { wait: SECOND }.verdict(), Verdict::transient().fault(Fault::Status).after(SECOND));
+    assert_eq!(Named { wait: SECOND }.verdict(), Verdict::transient().with_fault(Fault::Status).with_hint(SECOND));
     assert!(None::<Never>.as_ref().map(Retryable::verdict).is_none());
 }
 
@@ -253,5 +259,5 @@ written_by_a_macro!(
 fn what_another_macro_wrote() {
     let wait = Duration::from_secs(3);
     assert_eq!(Written::Gone(1).verdict(), Verdict::permanent());
-    assert_eq!(Written::Slow(wait).verdict(), Verdict::transient().fault(Fault::Throttle).after(wait));
+    assert_eq!(Written::Slow(wait).verdict(), Verdict::transient().with_fault(Fault::Throttle).with_hint(wait));
 }

@@ -10,7 +10,7 @@ use futures::executor::block_on;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    Backoff, Event, Fault, Hints, IntoRetry, Jitter, Next, Policy, Reached, Report, Retry, Run, StopReason, Timer,
+    Backoff, Decision, Event, Fault, Hints, IntoRetry, Jitter, Policy, Reached, Report, Retry, Run, StopReason, Timer,
     Verdict, retry, retry_async,
 };
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     let own = || proptest::option::weighted(0.2, 0_u16..3);
     (any_time(), any_jitter(), 0_u32..10, within, any_time(), own(), own(), proptest::bool::weighted(0.8), 0..3)
         .prop_map(|(base, jitter, total, within, hint_max, connect, read, idempotent, hints)| {
-            let mut policy = Policy::new().backoff(base).jitter(jitter).total(total).hint_max(hint_max);
+            let mut policy = Policy::new().backoff(base).jitter(jitter).total(total).max_hint(hint_max);
             policy = policy.idempotent(idempotent);
             policy = policy.hints(match hints {
                 0 => Hints::GiveUp,
@@ -130,12 +130,12 @@ fn by_hand(policy: Policy, script: &Script) -> (Result<u32, Failed>, u32, Vec<Du
         let reason = match outcome {
             Ok(_) => StopReason::Succeeded,
             Err(error) => match run.failed(error.verdict, now, 0) {
-                Next::Wait(wait) => {
+                Decision::Wait(wait) => {
                     now = now.saturating_add(wait);
                     waits.push(wait);
                     continue;
                 }
-                Next::Stop(reason) => reason,
+                Decision::Stop(reason) => reason,
             },
         };
         return (outcome, run.attempt(), waits, reason);
@@ -240,7 +240,7 @@ fn when_decides_in_place_of_the_trait() {
 fn when_may_answer_with_a_whole_verdict() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let slow_down = |_: &Failed| Verdict::transient().fault(Fault::Throttle).after(secs(10));
+        let slow_down = |_: &Failed| Verdict::transient().with_fault(Fault::Throttle).with_hint(secs(10));
         through!(door, PLAIN.timer(&timer).when(slow_down), failing(1)).unwrap();
         assert_eq!(timer.sleeps(), [secs(10)], "{door:?}");
     }
@@ -295,7 +295,7 @@ fn when_ok_may_answer_with_a_whole_verdict() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
         let accepted = |value: &u32| match value {
-            1 => Verdict::transient().after(secs(5)),
+            1 => Verdict::transient().with_hint(secs(5)),
             _ => Verdict::permanent(),
         };
         assert_eq!(through!(door, PLAIN.timer(&timer).when_ok(accepted), failing(0)), Ok(2), "{door:?}");
@@ -515,7 +515,7 @@ fn a_list_that_learns_its_length_on_the_way_still_ends_at_total() {
 #[test]
 fn a_hint_is_a_floor_for_a_list_too() {
     let timer = VirtualTimer::new();
-    let busy = |_: &Failed| Verdict::transient().after(secs(5));
+    let busy = |_: &Failed| Verdict::transient().with_hint(secs(5));
     PLAIN.waits([secs(1), secs(9)]).timer(&timer).when(busy).run(failing(2)).unwrap();
     assert_eq!(timer.sleeps(), [secs(5), secs(9)]);
 }
@@ -586,7 +586,7 @@ fn an_operation_can_be_told_its_number_and_what_is_left() {
     let told = RefCell::new(Vec::new());
     let timer = VirtualTimer::new();
     let operation = |attempt: persevere::Attempt| {
-        told.borrow_mut().push((attempt.number(), attempt.left().unwrap()));
+        told.borrow_mut().push((attempt.number(), attempt.remaining().unwrap()));
         timer.advance(secs(1));
         Err::<(), _>(transient())
     };
@@ -606,7 +606,7 @@ fn an_attempt_is_told_no_more_time_than_its_timeout() {
     let timer = VirtualTimer::new();
     let told = RefCell::new(Vec::new());
     let note = |attempt: persevere::Attempt| {
-        told.borrow_mut().push(attempt.left());
+        told.borrow_mut().push(attempt.remaining());
         async { Err::<(), _>(transient()) }
     };
     let policy = PLAIN.within(secs(2)).attempt_timeout(millis(1500));
@@ -631,7 +631,7 @@ mod hooked {
     pub(super) type Told = RefCell<Vec<Duration>>;
 
     pub(super) fn note(told: &Told, attempt: persevere::Attempt) -> Result<(), Failed> {
-        told.borrow_mut().push(attempt.left().unwrap());
+        told.borrow_mut().push(attempt.remaining().unwrap());
         Err(transient())
     }
 
@@ -804,8 +804,9 @@ fn what_may_have_taken_effect_is_not_repeated_by_any_door() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
         let mut report = Report::new();
-        let reached =
-            |error: &Failed| Verdict::transient().reached(if error.number < 3 { Reached::No } else { Reached::Maybe });
+        let reached = |error: &Failed| {
+            Verdict::transient().with_reached(if error.number < 3 { Reached::No } else { Reached::Maybe })
+        };
         let outcome = through!(door, once.timer(&timer).when(reached).report(&mut report), failing(99));
         assert_eq!(
             (outcome.unwrap_err().number, report.stop_reason()),

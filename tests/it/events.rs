@@ -118,7 +118,7 @@ fn a_first_try_success_tells_nothing() {
         let ((), lines) = Log::of(|| {
             ::metrics::with_local_recorder(&recorder, || {
                 through!(door, Policy::new().timer(&timer), || Ok::<_, io::Error>(1)).unwrap();
-                through!(door, Policy::new().events().timer(&timer), || Ok::<_, io::Error>(1)).unwrap();
+                through!(door, Policy::new().trace_errors().timer(&timer), || Ok::<_, io::Error>(1)).unwrap();
             });
         });
         assert_eq!(lines, [], "{door:?}");
@@ -140,7 +140,7 @@ fn a_run_that_recovers_tells_each_failure_and_its_end() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
         let server = Script::new().timer(&timer).stall(secs(1)).fail(2, reset).succeed(());
-        let policy = Policy::new().jitter(Jitter::None).events().timer(&timer);
+        let policy = Policy::new().jitter(Jitter::None).trace_errors().timer(&timer);
         let ((), lines) = Log::of(|| through!(door, policy, || server.call()).unwrap());
         let failure = |attempt, wait| {
             told([
@@ -172,7 +172,7 @@ fn a_run_that_recovers_tells_each_failure_and_its_end() {
 
 #[test]
 fn a_run_that_gives_up_warns_and_names_the_last_fault() {
-    let slow_down = Verdict::transient().fault(Fault::Throttle).after(secs(7)).answered(429);
+    let slow_down = Verdict::transient().with_fault(Fault::Throttle).with_hint(secs(7)).with_status(429);
     let timer = VirtualTimer::new();
     let policy = Policy::new().total(1).jitter(Jitter::None).within(secs(60)).timer(&timer);
     let (_, lines) = Log::of(|| policy.run(|| Err::<(), _>(Failed::new(1, slow_down))));
@@ -242,8 +242,8 @@ fn end(policy: Policy, error: Failed) -> (Level, String) {
 #[test]
 fn every_stop_reason_has_its_word_and_level() {
     let policy = Policy::new().jitter(Jitter::None);
-    let hinted = Failed::new(1, Verdict::transient().after(secs(3600)));
-    let refused = Failed::new(1, Verdict::transient().fault(Fault::Connect));
+    let hinted = Failed::new(1, Verdict::transient().with_hint(secs(3600)));
+    let refused = Failed::new(1, Verdict::transient().with_fault(Fault::Connect));
     let ends = [
         end(policy, permanent()),
         end(policy, transient()),
@@ -259,7 +259,7 @@ fn every_stop_reason_has_its_word_and_level() {
 
 #[test]
 fn a_value_that_is_not_accepted_is_told_without_text() {
-    let policy = Policy::new().total(1).when_ok(|value: &u32| *value == 0).events();
+    let policy = Policy::new().total(1).when_ok(|value: &u32| *value == 0).trace_errors();
     let (_, lines) = Log::of(|| policy.run(|| Ok::<_, io::Error>(0)));
     let Told::Event(_, _, fields) = &lines[1] else { panic!("{lines:?}") };
     assert!(!fields.contains_key("exception.message"));
@@ -285,7 +285,7 @@ const FORGED: &str = "oops\r\n2026-01-01 ERROR root: all is lost\u{1b}[2K\u{202e
 fn the_text_of_an_error_cannot_forge_a_line() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let policy = Policy::new().total(1).events().timer(&timer);
+        let policy = Policy::new().total(1).trace_errors().timer(&timer);
         let (_, lines) = Log::of(|| through!(door, policy, || Err::<(), _>(io::Error::other(FORGED))));
         let mut log = String::new();
         for line in &lines {
@@ -302,13 +302,13 @@ fn the_text_of_an_error_cannot_forge_a_line() {
 #[test]
 fn the_text_tells_no_secret_of_a_url_and_may_be_replaced() {
     let error = || io::Error::other("GET https://me:secret@host/a?token=1 failed");
-    let (_, lines) = Log::of(|| Policy::new().total(0).events().run(|| Err::<(), _>(error())));
+    let (_, lines) = Log::of(|| Policy::new().total(0).trace_errors().run(|| Err::<(), _>(error())));
     let Told::Event(_, _, fields) = &lines[1] else { panic!("{lines:?}") };
     assert_eq!(fields["exception.message"], "GET https://***@host/a?… failed");
 
     let quiet = Policy::new()
         .total(0)
-        .events_with(|error: &io::Error, f: &mut std::fmt::Formatter<'_>| write!(f, "{:?}", error.kind()));
+        .trace_errors_with(|error: &io::Error, f: &mut std::fmt::Formatter<'_>| write!(f, "{:?}", error.kind()));
     let (_, lines) = Log::of(|| quiet.run(|| Err::<(), _>(error())));
     let Told::Event(_, _, fields) = &lines[1] else { panic!("{lines:?}") };
     assert_eq!(fields["exception.message"], "Other");
@@ -318,7 +318,7 @@ fn the_text_tells_no_secret_of_a_url_and_may_be_replaced() {
 fn no_event_shows_a_secret_of_a_url() {
     // Each text through one entry point, and each entry point with a hundred texts.
     for (text, door) in texts_with_secrets().iter().zip(Door::ALL.into_iter().cycle()) {
-        let policy = Policy::new().total(0).events();
+        let policy = Policy::new().total(0).trace_errors();
         let (_, lines) = Log::of(|| through!(door, policy, || Err::<(), _>(io::Error::other(text.as_str()))));
         let shown = format!("{lines:?}");
         assert!(!shown.contains("SEC") && shown.contains("GET "), "{text:?}, {door:?}: {shown}");
@@ -334,7 +334,7 @@ fn events_need_no_display_and_no_debug_of_the_error() {
 
 #[test]
 fn the_attribute_takes_a_policy_with_events() {
-    #[persevere::retry(policy = Policy::new().total(1).events())]
+    #[persevere::retry(policy = Policy::new().total(1).trace_errors())]
     fn fails() -> io::Result<()> {
         Err(reset())
     }
@@ -345,7 +345,7 @@ fn the_attribute_takes_a_policy_with_events() {
 
 #[test]
 fn the_attribute_has_a_key_for_events() {
-    #[persevere::retry(total = 1, backoff = 0, events)]
+    #[persevere::retry(total = 1, backoff = 0, trace_errors)]
     fn fails() -> io::Result<()> {
         Err(reset())
     }
@@ -410,7 +410,7 @@ fn no_text_of_an_error_becomes_a_label() {
         for number in 0..100 {
             let timer = VirtualTimer::new();
             let _ = Policy::new()
-                .events()
+                .trace_errors()
                 .timer(&timer)
                 .run(|| Err::<(), _>(io::Error::new(io::ErrorKind::TimedOut, format!("number {number}"))));
         }

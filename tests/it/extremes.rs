@@ -29,7 +29,7 @@ fn fails() -> Result<(), Failed> {
 }
 
 fn after(hint: Duration) -> Verdict {
-    Verdict::transient().after(hint)
+    Verdict::transient().with_hint(hint)
 }
 
 /// A policy, what each failure is, how many there are, and then: attempts, why it ended, and the sleeps.
@@ -52,11 +52,11 @@ fn table() -> Vec<Row> {
                 .collect()
         }),
         (PLAIN.backoff(ZERO), failure, ALWAYS, 4, Exhausted, vec![]),
-        (PLAIN.max(ZERO), failure, ALWAYS, 4, Exhausted, vec![]),
+        (PLAIN.max_wait(ZERO), failure, ALWAYS, 4, Exhausted, vec![]),
         (PLAIN.backoff(MAX), failure, ALWAYS, 4, Exhausted, vec![cap, cap]),
-        (PLAIN.backoff(MAX).max(MAX), failure, ALWAYS, 4, Exhausted, vec![MAX, MAX]),
+        (PLAIN.backoff(MAX).max_wait(MAX), failure, ALWAYS, 4, Exhausted, vec![MAX, MAX]),
         (PLAIN.backoff(NANO), failure, ALWAYS, 4, Exhausted, vec![2 * NANO, 4 * NANO]),
-        (PLAIN.max(NANO), failure, ALWAYS, 4, Exhausted, vec![NANO, NANO]),
+        (PLAIN.max_wait(NANO), failure, ALWAYS, 4, Exhausted, vec![NANO, NANO]),
         (SECONDS.factor(f64::NAN), failure, ALWAYS, 4, Exhausted, vec![second; 3]),
         (SECONDS.factor(f64::INFINITY), failure, ALWAYS, 4, Exhausted, vec![second, cap, cap]),
         (SECONDS.factor(f64::MAX), failure, ALWAYS, 4, Exhausted, vec![second, cap, cap]),
@@ -69,16 +69,16 @@ fn table() -> Vec<Row> {
         (PLAIN.within(millis(600)), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
         (PLAIN.within(millis(600) + NANO), failure, ALWAYS, 3, DeadlineExceeded, vec![millis(600)]),
         (PLAIN.within(MAX), failure, ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
-        (PLAIN.backoff(MAX).max(MAX).within(LONGEST), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
+        (PLAIN.backoff(MAX).max_wait(MAX).within(LONGEST), failure, ALWAYS, 2, DeadlineExceeded, vec![]),
         (PLAIN, after(MAX), ALWAYS, 1, week, vec![]),
         (PLAIN.within(ZERO), after(MAX), ALWAYS, 1, week, vec![]),
-        (PLAIN.within(secs(9)).hint_max(MAX), after(MAX), ALWAYS, 1, DeadlineExceeded, vec![]),
-        (PLAIN.hint_max(MAX), after(MAX), ALWAYS, 4, Exhausted, vec![LONGEST; 3]),
+        (PLAIN.within(secs(9)).max_hint(MAX), after(MAX), ALWAYS, 1, DeadlineExceeded, vec![]),
+        (PLAIN.max_hint(MAX), after(MAX), ALWAYS, 4, Exhausted, vec![LONGEST; 3]),
         (PLAIN.hints(Hints::Clamp), after(MAX), ALWAYS, 4, Exhausted, vec![cap; 3]),
-        (PLAIN.hints(Hints::Clamp).hint_max(ZERO), after(MAX), ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
+        (PLAIN.hints(Hints::Clamp).max_hint(ZERO), after(MAX), ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
         (PLAIN.hints(Hints::Ignore), after(MAX), ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
-        (PLAIN.hint_max(ZERO), after(ZERO), ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
-        (PLAIN.hint_max(ZERO), after(NANO), ALWAYS, 1, HintTooLong { hint: NANO }, vec![]),
+        (PLAIN.max_hint(ZERO), after(ZERO), ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
+        (PLAIN.max_hint(ZERO), after(NANO), ALWAYS, 1, HintTooLong { hint: NANO }, vec![]),
         (PLAIN.backoff(ZERO), after(NANO), ALWAYS, 4, Exhausted, vec![NANO; 3]),
         (PLAIN.other(0), failure, ALWAYS, 1, LimitReached(Fault::Other), vec![]),
         (PLAIN.other(u16::MAX), failure, ALWAYS, 4, Exhausted, vec![millis(600), millis(1200)]),
@@ -90,12 +90,12 @@ fn table() -> Vec<Row> {
             LimitReached(Fault::Other),
             vec![],
         ),
-        (PLAIN.backoff(MAX).max(MAX), failure.fault(Fault::Throttle), ALWAYS, 4, Exhausted, vec![MAX; 3]),
-        (PLAIN.backoff(ZERO), failure.fault(Fault::Throttle), ALWAYS, 4, Exhausted, vec![]),
+        (PLAIN.backoff(MAX).max_wait(MAX), failure.with_fault(Fault::Throttle), ALWAYS, 4, Exhausted, vec![MAX; 3]),
+        (PLAIN.backoff(ZERO), failure.with_fault(Fault::Throttle), ALWAYS, 4, Exhausted, vec![]),
         (PLAIN.jitter(Jitter::Full).backoff(ZERO), failure, ALWAYS, 4, Exhausted, vec![]),
-        (PLAIN.jitter(Jitter::Full).hint_max(cap), after(cap), ALWAYS, 4, Exhausted, vec![cap; 3]),
-        (SECONDS.jitter(Jitter::Additive(MAX)).max(second), failure, ALWAYS, 4, Exhausted, vec![second; 3]),
-        (SECONDS.jitter(Jitter::Decorrelated).max(second), failure, ALWAYS, 4, Exhausted, vec![second; 3]),
+        (PLAIN.jitter(Jitter::Full).max_hint(cap), after(cap), ALWAYS, 4, Exhausted, vec![cap; 3]),
+        (SECONDS.jitter(Jitter::Additive(MAX)).max_wait(second), failure, ALWAYS, 4, Exhausted, vec![second; 3]),
+        (SECONDS.jitter(Jitter::Decorrelated).max_wait(second), failure, ALWAYS, 4, Exhausted, vec![second; 3]),
         (SECONDS.jitter(Jitter::Additive(ZERO)), failure, ALWAYS, 4, Exhausted, vec![second, secs(2), secs(4)]),
     ]
 }
@@ -224,7 +224,7 @@ impl Timer for Broken<'_> {
 fn a_timer_that_panics_leaves_the_guards_usable() {
     for door in Door::ALL {
         for (reads, sleeps) in (0..8).map(|reads| (reads, 99)).chain((0..2).map(|sleeps| (99, sleeps))) {
-            let (time, budget, breaker) = (VirtualTimer::new(), Budget::new(), Breaker::new().least(1));
+            let (time, budget, breaker) = (VirtualTimer::new(), Budget::new(), Breaker::new().min_outcomes(1));
             breaker.admit(ZERO).unwrap().failed(ZERO);
             time.advance(secs(5));
             let timer = Broken { time: &time, reads: Cell::new(reads), sleeps: Cell::new(sleeps) };

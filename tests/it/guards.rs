@@ -35,7 +35,7 @@ fn failing(failures: u32, calls: &Cell<u32>) -> impl FnMut() -> Result<(), Faile
 
 /// A breaker that is open from now on, for five seconds.
 fn open_breaker(now: Duration) -> Breaker {
-    let breaker = Breaker::new().least(1);
+    let breaker = Breaker::new().min_outcomes(1);
     breaker.admit(now).unwrap().failed(now);
     breaker
 }
@@ -43,7 +43,7 @@ fn open_breaker(now: Duration) -> Breaker {
 /// A throttle that holds back nearly all, and has used up the probe of this second.
 fn shut_throttle(now: Duration) -> AdaptiveThrottle {
     let throttle = AdaptiveThrottle::new();
-    (0..100_000).for_each(|_| throttle.answered(false, now));
+    (0..100_000).for_each(|_| throttle.record(false, now));
     assert!(throttle.admit(now, 0).is_ok());
     throttle
 }
@@ -79,16 +79,16 @@ fn a_success_after_retries_deposits_too() {
         assert_eq!(ratio.tokens(), 10.0 - 2.0 + 0.5, "{door:?}");
         // A quota gives back what the last retry cost.
         assert_eq!(quota.tokens(), (500.0 - 14.0) / 14.0, "{door:?}");
-        let throttled = |error: &Failed| error.verdict.fault(Fault::Throttle);
+        let throttled = |error: &Failed| error.verdict.with_fault(Fault::Throttle);
         calls.set(1);
         through!(door, PLAIN.timer(&timer).budget(&quota).when(throttled), failing(2, &calls)).unwrap();
         assert_eq!(quota.tokens(), (500.0 - 14.0) / 14.0, "{door:?}");
     }
 }
 
-static BUDGET: Budget = Budget::new().size(2).checked();
-static BREAKER: Breaker = Breaker::new().least(1).pause(Duration::from_secs(3600)).checked();
-static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new().checked();
+static BUDGET: Budget = Budget::new().size(2).valid();
+static BREAKER: Breaker = Breaker::new().min_outcomes(1).open_for(Duration::from_secs(3600)).valid();
+static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new().valid();
 
 #[retry(total = 9, backoff = 0, budget = &BUDGET)]
 fn budgeted(calls: &Cell<u32>, failures: u32) -> Result<(), Failed> {
@@ -141,7 +141,7 @@ fn the_attribute_takes_a_breaker_and_a_throttle() {
     assert!(broken(&calls, &timer, &mut report).unwrap_err().get_ref().unwrap().is::<Rejected>());
     assert_eq!((calls.take(), report.attempts()), (0, 0));
 
-    let (breaker, throttle) = (Breaker::new().least(2), AdaptiveThrottle::new());
+    let (breaker, throttle) = (Breaker::new().min_outcomes(2), AdaptiveThrottle::new());
     let run = broken_async(&calls, &timer, &breaker, &throttle, &mut report);
     assert_eq!(block_on(run).unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!((calls.take(), report.stop_reason()), (2, Some(StopReason::BreakerOpen)));
@@ -177,7 +177,7 @@ fn an_open_breaker_lets_no_first_attempt_begin() {
 #[test]
 fn a_breaker_that_opens_ends_the_run_with_the_operations_error_and_without_a_wait() {
     for door in Door::ALL {
-        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().least(2));
+        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().min_outcomes(2));
         let mut report = Report::new();
         let outcome = through!(door, PLAIN.timer(&timer).breaker(&breaker).report(&mut report), failing(99, &calls));
         assert_eq!((outcome, calls.get(), timer.sleeps().len()), (fails(), 2, 0), "{door:?}");
@@ -189,8 +189,8 @@ fn a_breaker_that_opens_ends_the_run_with_the_operations_error_and_without_a_wai
 #[test]
 fn a_retry_that_is_due_after_the_pause_is_the_probe() {
     for door in Door::ALL {
-        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().least(1));
-        let busy = |error: &Failed| error.verdict.after(secs(5));
+        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().min_outcomes(1));
+        let busy = |error: &Failed| error.verdict.with_hint(secs(5));
         through!(door, PLAIN.timer(&timer).breaker(&breaker).when(busy), failing(1, &calls)).unwrap();
         assert_eq!((calls.get(), timer.sleeps()), (2, vec![secs(5)]), "{door:?}");
         assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed, "{door:?}");
@@ -200,7 +200,7 @@ fn a_retry_that_is_due_after_the_pause_is_the_probe() {
 #[test]
 fn a_permanent_failure_is_an_answer_to_a_breaker() {
     for door in Door::ALL {
-        let (timer, breaker) = (VirtualTimer::new(), Breaker::new().least(1));
+        let (timer, breaker) = (VirtualTimer::new(), Breaker::new().min_outcomes(1));
         for _ in 0..20 {
             through!(door, PLAIN.timer(&timer).breaker(&breaker), || Err::<(), _>(permanent())).unwrap_err();
         }
@@ -215,9 +215,9 @@ fn a_permanent_failure_is_an_answer_to_a_breaker() {
 #[test]
 fn a_retry_whose_place_was_taken_meanwhile_is_not_made() {
     for door in Door::ASYNC {
-        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().least(1));
+        let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().min_outcomes(1));
         let (mut report, budget) = (Report::new(), Budget::new());
-        let busy = |error: &Failed| error.verdict.after(secs(5));
+        let busy = |error: &Failed| error.verdict.with_hint(secs(5));
         let mut operation = failing(99, &calls);
         let outcome = block_on(async {
             let run = async {
@@ -233,7 +233,7 @@ fn a_retry_whose_place_was_taken_meanwhile_is_not_made() {
         // The operation's own error is gone by then: nothing is kept over a wait.
         let error = outcome.unwrap_err();
         assert_eq!((error.number, calls.get()), (REJECTED, 1), "{door:?}");
-        assert_eq!(error.verdict.reach(), Reached::Maybe, "the attempt before may have taken effect: {door:?}");
+        assert_eq!(error.verdict.reached(), Reached::Maybe, "the attempt before may have taken effect: {door:?}");
         assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::BreakerOpen)), "{door:?}");
         assert_eq!(budget.tokens(), 10.0, "what never began costs nothing: {door:?}");
     }
@@ -242,19 +242,19 @@ fn a_retry_whose_place_was_taken_meanwhile_is_not_made() {
 /// An inner run that may repeat its call, within an outer one that may not repeat it.
 #[test]
 fn a_run_that_ends_with_rejected_after_an_attempt_is_not_repeated_by_one_around_it() {
-    let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().least(1));
+    let (timer, calls, breaker) = (VirtualTimer::new(), Cell::new(0), Breaker::new().min_outcomes(1));
     let mut report = Report::new();
     let outer = PLAIN.idempotent(false).timer(&timer).report(&mut report);
     let outcome = outer.run(|| {
         // When it is told of the retry, another run takes the probe's place.
-        let inner = PLAIN.timer(&timer).breaker(&breaker).when(|error: &Failed| error.verdict.after(secs(5)));
+        let inner = PLAIN.timer(&timer).breaker(&breaker).when(|error: &Failed| error.verdict.with_hint(secs(5)));
         inner.on_retry(|_| std::mem::forget(breaker.admit(secs(5)))).run(failing(99, &calls))
     });
     assert_eq!((outcome.unwrap_err().number, calls.get()), (REJECTED, 1));
     assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
     // Where no attempt was made, none took effect.
     let refused = PLAIN.timer(&timer).breaker(&breaker).run(failing(99, &calls)).unwrap_err();
-    assert_eq!((refused.number, refused.verdict.reach(), calls.get()), (REJECTED, Reached::No, 1));
+    assert_eq!((refused.number, refused.verdict.reached(), calls.get()), (REJECTED, Reached::No, 1));
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_throttle_holds_back_first_attempts_and_no_retries() {
 fn who_refuses_a_retry_keeps_no_charge() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let (one, none, opening) = (Budget::new(), Budget::new().size(0), Breaker::new().least(1));
+        let (one, none, opening) = (Budget::new(), Budget::new().size(0), Breaker::new().min_outcomes(1));
         let _ = through!(door, PLAIN.timer(&timer).budget(&one).budget(&none), fails);
         assert_eq!(one.tokens(), 10.0, "{door:?}");
         let _ = through!(door, PLAIN.timer(&timer).budget(&one).breaker(&opening), fails);
@@ -438,7 +438,7 @@ fn leave_that_was_not_used_is_given_back_when_the_run_ends() {
     use tower::{Layer as _, Service as _, service_fn};
 
     let open = |pause| {
-        let breaker = std::sync::Arc::new(persevere::Breaker::new().pause(pause));
+        let breaker = std::sync::Arc::new(persevere::Breaker::new().open_for(pause));
         while let Ok(permit) = breaker.admit(Duration::ZERO) {
             permit.failed(Duration::ZERO);
         }
@@ -458,7 +458,7 @@ fn leave_that_was_not_used_is_given_back_when_the_run_ends() {
 
 #[test]
 fn a_breaker_does_not_open_on_successes() {
-    let breaker = persevere::Breaker::new().share(1e-10).checked();
+    let breaker = persevere::Breaker::new().failure_rate(1e-10).valid();
     for _ in 0..100 {
         breaker.admit(Duration::ZERO).unwrap().succeeded(Duration::ZERO);
     }
@@ -490,7 +490,7 @@ fn a_run_that_gives_up_in_a_hook_is_a_run_inside_the_attempt() {
 
 #[test]
 fn limits_beyond_what_is_counted_still_work() {
-    let breaker = Breaker::new().least(3_000_000);
+    let breaker = Breaker::new().min_outcomes(3_000_000);
     for _ in 0..140_000 {
         breaker.admit(Duration::ZERO).map(|permit| permit.failed(Duration::ZERO)).unwrap_or_default();
     }
@@ -498,9 +498,9 @@ fn limits_beyond_what_is_counted_still_work() {
 
     let throttle = AdaptiveThrottle::new().multiplier(f64::INFINITY);
     for _ in 0..99 {
-        throttle.answered(false, Duration::ZERO);
+        throttle.record(false, Duration::ZERO);
     }
     assert!(throttle.probability(Duration::ZERO) > 0.9);
-    throttle.answered(true, Duration::ZERO);
+    throttle.record(true, Duration::ZERO);
     assert!(throttle.probability(Duration::ZERO) <= 0.0);
 }

@@ -51,13 +51,13 @@ fn additive_jitter_is_added_on_top() {
 
 #[test]
 fn additive_jitter_is_cut_at_the_cap_and_not_piled_up_there() {
-    let backoff = Backoff::constant(secs(10)).jitter(Jitter::Additive(secs(30))).max(secs(12));
+    let backoff = Backoff::constant(secs(10)).jitter(Jitter::Additive(secs(30))).max_wait(secs(12));
     assert_fills(&draws(&backoff, 5), secs(10), secs(12));
 }
 
 #[test]
 fn decorrelated_jitter_draws_from_the_base_to_three_times_the_last_wait() {
-    let backoff = Backoff::constant(secs(1)).jitter(Jitter::Decorrelated).max(secs(60));
+    let backoff = Backoff::constant(secs(1)).jitter(Jitter::Decorrelated).max_wait(secs(60));
     assert_fills(&draws(&backoff, 0), secs(1), secs(3));
     for seed in 0..100 {
         let waits: Vec<_> = backoff.clone().seed(seed).take(100).collect();
@@ -74,7 +74,7 @@ fn additive_jitter_waits_on_a_backoff_of_zero_too() {
     let backoff = Backoff::new(Duration::ZERO).jitter(Jitter::Additive(secs(3)));
     assert_fills(&draws(&backoff, 1), secs(0), secs(3));
     assert!(draws(&backoff, 0).iter().all(Duration::is_zero), "the immediate first retry");
-    assert_fills(&draws(&backoff.max(secs(1)), 1), secs(0), secs(1));
+    assert_fills(&draws(&backoff.max_wait(secs(1)), 1), secs(0), secs(1));
 
     let policy = persevere::Policy::new().backoff(Duration::ZERO).jitter(Jitter::Additive(secs(3)));
     assert_eq!(policy.preview().collect::<Vec<_>>(), [0, 3, 3].map(secs));
@@ -86,7 +86,7 @@ fn additive_jitter_waits_on_a_backoff_of_zero_too() {
 #[test]
 fn whole_second_bases_get_jitter_of_less_than_a_second() {
     for jitter in [Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(secs(1))] {
-        let waits = draws(&Backoff::constant(secs(2)).jitter(jitter).max(secs(120)), 0);
+        let waits = draws(&Backoff::constant(secs(2)).jitter(jitter).max_wait(secs(120)), 0);
         let fractions = waits.iter().filter(|wait| wait.subsec_nanos() != 0).count();
         assert!(fractions > waits.len() * 9 / 10, "{jitter:?}: {fractions}");
     }
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn drawn_waits_never_lie_above_the_cap_either(base in any_time(), max in any_time(), jitter in any_jitter()) {
         // Unseeded: the system's entropy.
-        for wait in Backoff::new(base).max(max).jitter(jitter).take(20) {
+        for wait in Backoff::new(base).max_wait(max).jitter(jitter).take(20) {
             prop_assert!(wait <= max, "{:?}", wait);
         }
     }

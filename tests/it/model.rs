@@ -14,8 +14,8 @@ use std::time::Duration;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Event, Fault, Jitter, Nested, Next, Policy, Report,
-    Run, StopReason, TimedOut, Timer, Verdict, retry_async,
+    Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Decision, Event, Fault, Jitter, Nested, Policy,
+    Report, Run, StopReason, TimedOut, Timer, Verdict, retry_async,
 };
 use proptest::prelude::*;
 
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
     fn begin(&self, attempt: Option<Attempt>) -> (u32, Step) {
         let call = self.calls.get() + 1;
         self.calls.set(call);
-        self.told.borrow_mut().extend(attempt.map(|attempt| (attempt.number(), attempt.left())));
+        self.told.borrow_mut().extend(attempt.map(|attempt| (attempt.number(), attempt.remaining())));
         (call, self.step(call))
     }
 
@@ -277,7 +277,7 @@ impl Scenario {
     fn beside(&self) -> Beside {
         Beside {
             budget: Arc::new(Budget::new().size(self.tokens).ratio(0.5)),
-            breaker: Breaker::new().least(self.least).pause(self.pause),
+            breaker: Breaker::new().min_outcomes(self.least).open_for(self.pause),
         }
     }
 }
@@ -622,7 +622,7 @@ impl Scenario {
                 if calls == story.calls {
                     story.end = end;
                     if let (Some(beside), Some(fault)) = (beside, charged) {
-                        beside.budget.give_back(fault);
+                        beside.budget.refund(fault);
                     }
                     return story;
                 }
@@ -693,27 +693,27 @@ impl Scenario {
                 None => run.failed(verdict, story.now, draw()),
                 // A draw that nobody knows: what was slept is held against what is allowed.
                 Some((slept, calls)) => {
-                    let wait = slept.get(story.sleeps.len()).map(|&wait| Next::Wait(wait));
+                    let wait = slept.get(story.sleeps.len()).map(|&wait| Decision::Wait(wait));
                     let waited = wait.is_some() || matches!(dropped, Some(End::Dropped { within: false, .. }));
                     let over = calls == story.calls && !waited;
                     match allowed.stop {
-                        Some(reason) if over => Next::Stop(reason),
-                        _ => wait.filter(|&wait| allowed.admits(wait)).unwrap_or(Next::Wait(Duration::ZERO)),
+                        Some(reason) if over => Decision::Stop(reason),
+                        _ => wait.filter(|&wait| allowed.admits(wait)).unwrap_or(Decision::Wait(Duration::ZERO)),
                     }
                 }
             };
             assert!(allowed.admits(next), "{next:?} for {allowed:?}");
-            if let (Next::Wait(wait), Some(beside)) = (next, beside) {
-                let refused = self.refused(beside, verdict.kind(), nested, story.now.saturating_add(wait));
-                next = refused.map_or(next, Next::Stop);
+            if let (Decision::Wait(wait), Some(beside)) = (next, beside) {
+                let refused = self.refused(beside, verdict.fault(), nested, story.now.saturating_add(wait));
+                next = refused.map_or(next, Decision::Stop);
             }
             let wait = match next {
-                Next::Wait(wait) => Some(wait),
-                Next::Stop(_) => None,
+                Decision::Wait(wait) => Some(wait),
+                Decision::Stop(_) => None,
             };
             story.failures.push(Failure {
                 attempt: story.calls,
-                fault: verdict.kind(),
+                fault: verdict.fault(),
                 began: duration(due.min(LONGEST) - nanos(begun)),
                 took: duration(now.saturating_sub(due)),
                 wait,
@@ -722,18 +722,18 @@ impl Scenario {
                 message: outcome.map_or_else(|error| error.to_string(), |_| String::new()),
             });
             let wait = match next {
-                Next::Wait(wait) => wait,
-                Next::Stop(reason) => {
+                Decision::Wait(wait) => wait,
+                Decision::Stop(reason) => {
                     story.stop = Some(reason);
                     story.end = End::Returned(outcome);
                     return story;
                 }
             };
-            charged = Some(verdict.kind());
-            model.waited(wait, verdict.kind());
+            charged = Some(verdict.fault());
+            model.waited(wait, verdict.fault());
             due = (now + nanos(wait)).min(LONGEST);
             let number = outcome.err().map(|error| error.number);
-            story.retries.push((story.calls, wait, verdict.kind(), verdict.hint(), number));
+            story.retries.push((story.calls, wait, verdict.fault(), verdict.hint(), number));
             if !wait.is_zero() {
                 story.sleeps.push(wait);
                 if dropped != Some(End::Dropped { calls: story.calls, within: false }) {
@@ -743,7 +743,7 @@ impl Scenario {
             // Who slept too long makes no other attempt, if there is an error to return in its place.
             if model.end.is_some_and(|end| end <= nanos(story.now)) && (blocking || limit.is_some()) {
                 if let (Some(beside), Some(fault)) = (beside, charged) {
-                    beside.budget.give_back(fault);
+                    beside.budget.refund(fault);
                 }
                 story.stop = Some(StopReason::DeadlineExceeded);
                 story.seen = nanos(story.now);
@@ -777,7 +777,7 @@ impl Scenario {
             (nested && self.nested == Nested::GiveUp).then_some(StopReason::Nested)
         };
         if refused.is_some() {
-            beside.budget.give_back(fault);
+            beside.budget.refund(fault);
         }
         refused
     }

@@ -168,7 +168,7 @@ fn every_door_tells_a_nested_failure_in_its_report() {
 #[test]
 fn what_leaves_a_mark() {
     let none = Budget::new().size(0);
-    let open = Breaker::new().least(1);
+    let open = Breaker::new().min_outcomes(1);
     let settled = VirtualTimer::new();
     open.admit(settled.elapsed()).unwrap().failed(settled.elapsed());
 
@@ -176,7 +176,7 @@ fn what_leaves_a_mark() {
     assert!(is_nested(|| QUICK.other(1).run(fails)));
     assert!(is_nested(|| QUICK.idempotent(false).run(fails)));
     assert!(is_nested(|| QUICK.backoff(secs(9)).immediate_first(false).within(secs(1)).run(fails)));
-    let week = Verdict::transient().after(secs(604_800));
+    let week = Verdict::transient().with_hint(secs(604_800));
     assert!(is_nested(|| QUICK.run(|| Err::<(), _>(Failed::new(0, week)))));
     assert!(is_nested(|| QUICK.budget(&none).run(fails)));
     assert!(is_nested(|| QUICK.breaker(&open).timer(&settled).run(fails)));

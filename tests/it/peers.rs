@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::VirtualTimer;
-use persevere::{Backoff, Fault, Jitter, Next, Policy, Report, Run, StopReason, Timer, Verdict, retry_async};
+use persevere::{Backoff, Decision, Fault, Jitter, Policy, Report, Run, StopReason, Timer, Verdict, retry_async};
 
 use crate::support::{Door, Failed, millis, secs, through, transient};
 
@@ -44,7 +44,7 @@ fn jitter_never_lifts_a_wait_above_the_cap() {
     for jitter in [Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(secs(60))] {
         let mut highest = Duration::ZERO;
         for seed in 0..200 {
-            let backoff = Backoff::new(secs(1)).max(secs(10)).jitter(jitter).seed(seed);
+            let backoff = Backoff::new(secs(1)).max_wait(secs(10)).jitter(jitter).seed(seed);
             highest = backoff.take(20).max().unwrap().max(highest);
         }
         assert!(highest <= secs(10) && highest > secs(9), "{jitter:?}: {highest:?}");
@@ -133,12 +133,12 @@ fn two_sessions_do_not_draw_the_same_jitter() {
 fn attempt_64_and_far_beyond_neither_panics_nor_starts_again() {
     for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(Duration::MAX)] {
         for base in [Duration::from_nanos(1), secs(1), Duration::MAX] {
-            let policy = Policy::new().forever().backoff(base).max(Duration::MAX).jitter(jitter);
+            let policy = Policy::new().forever().backoff(base).max_wait(Duration::MAX).jitter(jitter);
             let mut run = Run::new(policy, Duration::ZERO);
             let mut last = Duration::ZERO;
             for _ in 0..1_000 {
                 let next = run.failed(Verdict::transient(), Duration::MAX, u64::MAX);
-                let Next::Wait(wait) = next else { panic!("{next:?}") };
+                let Decision::Wait(wait) = next else { panic!("{next:?}") };
                 assert!(wait >= last, "{wait:?} after {last:?}");
                 last = wait;
             }
@@ -151,9 +151,9 @@ fn the_largest_times_neither_panic_nor_overflow_in_any_door() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
         let mut report = Report::new();
-        let endless = Policy::new().backoff(Duration::MAX).max(Duration::MAX).hint_max(Duration::MAX);
+        let endless = Policy::new().backoff(Duration::MAX).max_wait(Duration::MAX).max_hint(Duration::MAX);
         let policy = endless.jitter(Jitter::None).total(70);
-        let slow = |_: &Failed| Verdict::transient().after(Duration::MAX);
+        let slow = |_: &Failed| Verdict::transient().with_hint(Duration::MAX);
         let outcome = through!(door, policy.timer(&timer).when(slow).report(&mut report), fails);
         assert_eq!((outcome, report.attempts()), (Err(transient()), 71), "{door:?}");
         assert_eq!(report.waited(), Duration::MAX, "{door:?}");
@@ -220,7 +220,7 @@ fn a_refused_connection_is_tried_again_for_every_operation() {
 fn the_wait_that_the_server_asks_for_is_kept() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let slow_down = |_: &Failed| Verdict::transient().fault(Fault::Throttle).after(secs(30));
+        let slow_down = |_: &Failed| Verdict::transient().with_fault(Fault::Throttle).with_hint(secs(30));
         let _ = through!(door, Policy::new().timer(&timer).when(slow_down), fails);
         let sleeps = timer.sleeps();
         assert_eq!(sleeps.len(), 3);
@@ -231,7 +231,7 @@ fn the_wait_that_the_server_asks_for_is_kept() {
 /// A hint is the server's wish and no way past the caller's limits.
 #[test]
 fn a_hint_does_not_bypass_the_limits() {
-    let begs = |_: &Failed| Verdict::transient().fault(Fault::Throttle).after(millis(1));
+    let begs = |_: &Failed| Verdict::transient().with_fault(Fault::Throttle).with_hint(millis(1));
     for (policy, attempts, reason) in [
         (Policy::new().total(2), 3, StopReason::Exhausted),
         (Policy::new().total(9).status(1), 2, StopReason::LimitReached(Fault::Throttle)),
@@ -254,7 +254,7 @@ fn a_hint_of_six_hours_does_not_hang_the_caller() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
         let mut report = Report::new();
-        let asks = |_: &Failed| Verdict::transient().after(hint);
+        let asks = |_: &Failed| Verdict::transient().with_hint(hint);
         let _ = through!(door, Policy::new().timer(&timer).when(asks).report(&mut report), fails);
         assert_eq!((timer.elapsed(), report.attempts()), (Duration::ZERO, 1), "{door:?}");
         assert_eq!(report.stop_reason(), Some(StopReason::HintTooLong { hint }), "{door:?}");

@@ -121,7 +121,7 @@ fn labels_do_not_overlap() {
     for total in [1, 3, 10, 11, 4_000_000, u32::MAX] {
         for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(secs(1))] {
             for policy in [Policy::new(), Policy::new().within(secs(77)).connect(3).idempotent(false)] {
-                no_labels_overlap(&policy.total(total).jitter(jitter).timeline().to_svg());
+                no_labels_overlap(&policy.total(total).jitter(jitter).forecast().to_svg());
             }
         }
     }
@@ -134,14 +134,14 @@ fn axes_are_named_with_their_unit() {
     named(&failures(1, "x").timeline().to_svg(), "time since the start (milliseconds)");
     named(&failures(8, "x").timeline().to_svg(), "time since the start (seconds)");
     named(&failures(1000, "x").timeline().to_svg(), "time since the start (hours)");
-    named(&Policy::new().timeline().to_svg(), "wait (milliseconds)");
-    named(&Policy::new().total(9).timeline().to_svg(), "wait (seconds)");
+    named(&Policy::new().forecast().to_svg(), "wait (milliseconds)");
+    named(&Policy::new().total(9).forecast().to_svg(), "wait (seconds)");
     named(&jitter::picture(), "wait (seconds)");
 }
 
 #[test]
 fn a_picture_has_a_ground_and_colours_for_light_and_dark() {
-    for picture in [timeline::picture(), jitter::picture(), Policy::new().timeline().to_svg()] {
+    for picture in [timeline::picture(), jitter::picture(), Policy::new().forecast().to_svg()] {
         assert!(picture.contains("class=\"ground\"") && picture.contains("@media(prefers-color-scheme:dark)"));
     }
 }
@@ -156,7 +156,7 @@ fn the_text_of_an_error_cannot_forge_a_picture() {
 
 #[test]
 fn nothing_that_ran_is_a_picture_too() {
-    for picture in [Report::new().timeline().to_svg(), Policy::new().total(0).timeline().to_svg()] {
+    for picture in [Report::new().timeline().to_svg(), Policy::new().total(0).forecast().to_svg()] {
         assert!(picture.starts_with("<svg") && picture.ends_with("</svg>\n"), "{picture}");
     }
 }

@@ -16,7 +16,7 @@ fn contradictions() -> [(Policy, &'static str, &'static str); 7] {
         (policy.factor(0.5), "factor", "factor is 0.5: it must be 1 or more"),
         (policy.factor(-2.0), "factor", "factor is -2: it must be 1 or more"),
         (policy.factor(f64::NEG_INFINITY), "factor", "factor is -inf: it must be 1 or more"),
-        (policy.backoff(millis(2500)).max(secs(2)), "backoff", "backoff is 2.5 s: it must be at most max"),
+        (policy.backoff(millis(2500)).max_wait(secs(2)), "backoff", "backoff is 2.5 s: it must be at most max_wait"),
         (policy.within(Duration::ZERO), "within", "within is 0 s: it must be longer than zero"),
         (
             policy.forever().backoff(Duration::ZERO),
@@ -42,7 +42,7 @@ fn each_contradiction_is_found_and_named_with_its_value_and_what_is_allowed() {
 #[test]
 fn a_checked_contradiction_panics_and_names_its_field() {
     for (policy, field, _) in contradictions() {
-        let panic = std::panic::catch_unwind(|| policy.checked()).unwrap_err();
+        let panic = std::panic::catch_unwind(|| policy.valid()).unwrap_err();
         let message = panic.downcast_ref::<&str>().copied().map(str::to_owned);
         let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap();
         assert!(message.starts_with(field) && message.contains("it must be"), "{message}");
@@ -60,14 +60,14 @@ fn what_only_looks_odd_is_no_contradiction() {
         policy.backoff(Duration::ZERO),
         policy.forever(),
         policy.forever().backoff(Duration::ZERO).within(secs(1)),
-        policy.backoff(secs(2)).max(secs(2)),
+        policy.backoff(secs(2)).max_wait(secs(2)),
         policy.within(Duration::MAX),
-        policy.hint_max(Duration::ZERO),
+        policy.max_hint(Duration::ZERO),
         policy.connect(0),
         Policy::from_backoff(Backoff::constant(secs(1000))),
     ] {
         assert_eq!(sound.check(), Ok(()), "{sound}");
-        assert_eq!(sound.checked(), sound);
+        assert_eq!(sound.valid(), sound);
     }
     assert!(policy.attempt_timeout(Duration::MAX).check().is_ok());
 }
@@ -78,11 +78,11 @@ fn a_policy_can_be_a_constant_of_the_program() {
         .total(8)
         .backoff(Duration::from_millis(100))
         .factor(1.5)
-        .max(Duration::from_secs(10))
+        .max_wait(Duration::from_secs(10))
         .jitter(Jitter::Equal)
         .immediate_first(false)
         .within(Duration::from_secs(60))
-        .hint_max(Duration::from_secs(30))
+        .max_hint(Duration::from_secs(30))
         .hints(Hints::Clamp)
         .connect(5)
         .read(4)
@@ -90,8 +90,8 @@ fn a_policy_can_be_a_constant_of_the_program() {
         .redirect(2)
         .other(1)
         .idempotent(false)
-        .checked();
-    const TIMED: Timed<Policy> = PATIENT.attempt_timeout(Duration::from_secs(5)).checked();
+        .valid();
+    const TIMED: Timed<Policy> = PATIENT.attempt_timeout(Duration::from_secs(5)).valid();
     static SHARED: Policy = Policy::from_backoff(Backoff::linear(Duration::from_secs(1)));
     assert_eq!(TIMED, PATIENT.attempt_timeout(secs(5)));
     assert_eq!(SHARED.total(1).max_attempts(), Some(2));
@@ -108,10 +108,10 @@ fn the_defaults_are_the_recipes() {
         .total(3)
         .backoff(millis(300))
         .factor(2.0)
-        .max(secs(120))
+        .max_wait(secs(120))
         .jitter(Jitter::Full)
         .immediate_first(true)
-        .hint_max(secs(120))
+        .max_hint(secs(120))
         .hints(Hints::GiveUp)
         .within(Duration::MAX)
         .idempotent(true);
@@ -198,7 +198,7 @@ proptest! {
         immediate in any::<bool>(),
         seed in any::<u64>(),
     ) {
-        let backoff = Backoff::new(base).factor(factor).max(max).jitter(jitter).immediate_first(immediate).seed(seed);
+        let backoff = Backoff::new(base).factor(factor).max_wait(max).jitter(jitter).immediate_first(immediate).seed(seed);
         let policy = Policy::from_backoff(backoff.clone()).total(50);
         for (wait, longest) in backoff.zip(policy.preview()) {
             prop_assert!(wait <= longest, "{:?} above {:?}", wait, longest);
@@ -215,7 +215,7 @@ proptest! {
         let mut run = persevere::Run::new(policy, Duration::ZERO);
         for longest in policy.preview() {
             let next = run.failed(persevere::Verdict::transient(), Duration::ZERO, u64::MAX);
-            let persevere::Next::Wait(wait) = next else { panic!("{next:?}") };
+            let persevere::Decision::Wait(wait) = next else { panic!("{next:?}") };
             // A decorrelated wait is remembered a little short, which adds up.
             prop_assert!(wait <= longest && wait.as_secs_f64() >= longest.as_secs_f64() * 0.98,
                 "{:?} for {:?}", wait, longest);
@@ -234,13 +234,13 @@ proptest! {
     ) {
         let policy = Policy::new()
             .backoff(base)
-            .max(max)
+            .max_wait(max)
             .within(within)
             .factor(factor)
             .jitter(jitter)
             .total(total)
             .connect(limit)
-            .hint_max(base);
+            .max_hint(base);
         let _ = (policy.check(), policy.to_string(), format!("{policy:?}"), policy.preview().take(50).count());
         let worst = policy.preview().worst_case();
         prop_assert!(worst.is_none_or(|worst| worst <= within));

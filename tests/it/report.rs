@@ -105,7 +105,7 @@ fn the_last_attempts_time_counts_though_it_succeeded() {
 fn a_failure_tells_its_fault_and_its_hint() {
     let mut report = Report::new();
     let timer = VirtualTimer::new();
-    let busy = |_: &Failed| Verdict::transient().fault(Fault::Throttle).after(secs(9));
+    let busy = |_: &Failed| Verdict::transient().with_fault(Fault::Throttle).with_hint(secs(9));
     let _ = PLAIN.total(1).timer(&timer).when(busy).report(&mut report).run(numbered());
     let failure = report.failures().next().unwrap();
     assert_eq!((failure.fault(), failure.hint(), failure.wait()), (Fault::Throttle, Some(secs(9)), Some(secs(9))));
@@ -134,8 +134,8 @@ fn each_reason_to_stop_is_in_the_report() {
         (PLAIN.idempotent(false), verdict(), StopReason::NotIdempotent),
         (PLAIN.total(0), verdict(), StopReason::Exhausted),
         (PLAIN.other(0), verdict(), StopReason::LimitReached(Fault::Other)),
-        (PLAIN, verdict().after(secs(999)), StopReason::HintTooLong { hint: secs(999) }),
-        (PLAIN.within(secs(1)), verdict().after(secs(2)), StopReason::DeadlineExceeded),
+        (PLAIN, verdict().with_hint(secs(999)), StopReason::HintTooLong { hint: secs(999) }),
+        (PLAIN.within(secs(1)), verdict().with_hint(secs(2)), StopReason::DeadlineExceeded),
     ] {
         for door in Door::ALL {
             let timer = VirtualTimer::new();

@@ -22,7 +22,7 @@ fn refused(text: &str) -> String {
 #[test]
 fn durations_are_written_for_people() {
     let policy = read(r#"{ "backoff": "250ms", "max": "2 min", "within": "1h 30m", "hint_max": 45, "total": 9 }"#);
-    let same = Policy::new().backoff(millis(250)).max(secs(120)).within(secs(5400)).hint_max(secs(45)).total(9);
+    let same = Policy::new().backoff(millis(250)).max_wait(secs(120)).within(secs(5400)).max_hint(secs(45)).total(9);
     assert_eq!(policy, same);
     assert_eq!(read(r#"{ "backoff": 0.3 }"#), Policy::new());
     let text = serde_json::to_string(&same).unwrap();
@@ -84,7 +84,7 @@ fn numbers_that_are_not_finite_are_refused() {
 fn contradictions_are_refused_with_their_sentence() {
     for (text, sentence) in [
         (r#"{ "factor": 0.5 }"#, "factor is 0.5: it must be 1 or more"),
-        (r#"{ "backoff": "3s", "max": "2s" }"#, "backoff is 3 s: it must be at most max"),
+        (r#"{ "backoff": "3s", "max": "2s" }"#, "backoff is 3 s: it must be at most max_wait"),
         (r#"{ "within": "0s" }"#, "within is 0 s: it must be longer than zero"),
         (r#"{ "total": "forever", "backoff": 0 }"#, "with forever and no deadline it must be longer than zero"),
     ] {
@@ -126,10 +126,10 @@ proptest! {
             2 => Backoff::linear(base),
             _ => Backoff::fibonacci(base),
         };
-        let policy = Policy::from_backoff(backoff.factor(factor).max(max).jitter(jitter).immediate_first(immediate))
+        let policy = Policy::from_backoff(backoff.factor(factor).max_wait(max).jitter(jitter).immediate_first(immediate))
             .total(total)
             .within(within)
-            .hint_max(hint_max)
+            .max_hint(hint_max)
             .hints([Hints::GiveUp, Hints::Clamp, Hints::Ignore][hints])
             .connect(limits[0])
             .read(limits[1])
@@ -146,7 +146,7 @@ proptest! {
 
 #[test]
 fn a_policy_without_end_survives_the_round_trip() {
-    let policy = Policy::new().forever().max(Duration::MAX).hint_max(Duration::MAX);
+    let policy = Policy::new().forever().max_wait(Duration::MAX).max_hint(Duration::MAX);
     let text = serde_json::to_string(&policy).unwrap();
     assert!(text.contains(r#""total":"forever""#), "{text}");
     assert_eq!(read(&text), policy);

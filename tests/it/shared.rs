@@ -159,7 +159,7 @@ fn the_guards_of_a_shared_retry_are_shared_by_its_clones() {
 
 #[test]
 fn an_open_breaker_of_a_shared_retry_refuses_with_the_operations_error() {
-    let breaker = Arc::new(Breaker::new().least(1));
+    let breaker = Arc::new(Breaker::new().min_outcomes(1));
     let timer = VirtualTimer::new();
     let shared: SharedRetry<io::Error, Policy, _, VirtualTimer> =
         Policy::new().total(0).breaker(breaker).timer(timer).shared();

@@ -47,10 +47,10 @@ impl Server {
         let fault = faults[(chance(&self.state) % 5) as usize];
         let verdict = match chance(&self.state) % 20 {
             0 | 1 => Verdict::permanent(),
-            2 => Verdict::transient().after(millis(chance(&self.state) % 5_000)),
+            2 => Verdict::transient().with_hint(millis(chance(&self.state) % 5_000)),
             _ => Verdict::transient(),
         };
-        Err(Failed::new(0, verdict.fault(fault)))
+        Err(Failed::new(0, verdict.with_fault(fault)))
     }
 }
 
@@ -60,7 +60,7 @@ fn soak(calls: u64) {
     let timer = VirtualTimer::new();
     let server = Server::new(timer.clone());
     let budget = Budget::new().ratio(1.0).size(1_000);
-    let policy = Policy::new().total(4).backoff(millis(100)).max(secs(2)).within(secs(30));
+    let policy = Policy::new().total(4).backoff(millis(100)).max_wait(secs(2)).within(secs(30));
     let (mut attempts, mut failures, mut ended) = (0_u64, 0_u64, [0_u64; 3]);
     for call in 0..calls {
         let mut report = Report::new();

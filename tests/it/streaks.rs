@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
-use persevere::{Backoff, Failure, Fault, Jitter, Next, Policy, Report, Run, StopReason, Verdict};
+use persevere::{Backoff, Decision, Failure, Fault, Jitter, Policy, Report, Run, StopReason, Verdict};
 
 use crate::support::{Door, Failed, millis, secs, through};
 
@@ -61,8 +61,8 @@ fn asked(rule: Policy, random: impl Fn(u32) -> u64) -> u32 {
         calls += 1;
         now += millis(2);
         match run.failed(Verdict::transient().progressed(), now, random(calls)) {
-            Next::Wait(wait) => now += wait,
-            Next::Stop(reason) => panic!("{reason}"),
+            Decision::Wait(wait) => now += wait,
+            Decision::Stop(reason) => panic!("{reason}"),
         }
     }
     calls
@@ -88,11 +88,11 @@ fn the_waits_begin_anew_after_an_attempt_as_long_as_the_wait_before_it() {
     let mut after = |run: &mut Run, lived: Duration, verdict: Verdict| {
         now += lived;
         match run.failed(verdict, now, 0) {
-            Next::Wait(wait) => {
+            Decision::Wait(wait) => {
                 now += wait;
                 wait
             }
-            Next::Stop(reason) => panic!("{reason}"),
+            Decision::Stop(reason) => panic!("{reason}"),
         }
     };
     let progressed = Verdict::transient().progressed();
@@ -111,11 +111,11 @@ fn a_run_gives_up_once_failures_have_lasted_too_long_without_progress() {
     let rule = Policy::from_backoff(Backoff::constant(secs(10))).forever();
     let mut run = Run::new(rule, Duration::ZERO).failing_for(secs(25)).reset_after(secs(3600));
     let mut failed = |now, verdict| run.failed(verdict, secs(now), 0);
-    assert_eq!(failed(7200, Verdict::transient()), Next::Wait(secs(10)), "a break after two hours is the first");
-    assert_eq!(failed(7210, Verdict::transient()), Next::Wait(secs(10)));
-    assert_eq!(failed(7220, Verdict::transient().progressed()), Next::Wait(secs(10)), "progress forgives");
-    assert_eq!(failed(7230, Verdict::transient()), Next::Wait(secs(10)));
-    assert_eq!(failed(7240, Verdict::transient()), Next::Stop(StopReason::FailingTooLong));
+    assert_eq!(failed(7200, Verdict::transient()), Decision::Wait(secs(10)), "a break after two hours is the first");
+    assert_eq!(failed(7210, Verdict::transient()), Decision::Wait(secs(10)));
+    assert_eq!(failed(7220, Verdict::transient().progressed()), Decision::Wait(secs(10)), "progress forgives");
+    assert_eq!(failed(7230, Verdict::transient()), Decision::Wait(secs(10)));
+    assert_eq!(failed(7240, Verdict::transient()), Decision::Stop(StopReason::FailingTooLong));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn extreme_times_neither_panic_nor_wrap() {
                 let mut run = Run::new(policy().forever(), now).reset_after(limit).failing_for(limit);
                 for verdict in [Verdict::transient(), Verdict::transient().progressed(), Verdict::permanent()] {
                     let _ = run.failed(verdict, later, u64::MAX);
-                    let _ = run.failed(verdict.fault(Fault::Throttle), now, 0);
+                    let _ = run.failed(verdict.with_fault(Fault::Throttle), now, 0);
                 }
             }
         }

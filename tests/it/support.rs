@@ -94,8 +94,8 @@ pub(crate) fn any_verdict() -> impl Strategy<Value = Verdict> {
     (proptest::bool::weighted(0.95), any_fault(), any::<bool>(), proptest::option::weighted(0.3, any_time())).prop_map(
         |(transient, fault, maybe, hint)| {
             let reached = if maybe { Reached::Maybe } else { Reached::No };
-            let verdict = Verdict::from(transient).fault(fault).reached(reached);
-            hint.map_or(verdict, |hint| verdict.after(hint))
+            let verdict = Verdict::from(transient).with_fault(fault).with_reached(reached);
+            hint.map_or(verdict, |hint| verdict.with_hint(hint))
         },
     )
 }
@@ -133,7 +133,7 @@ pub(crate) fn any_backoff() -> impl Strategy<Value = (Backoff, Duration)> {
                 2 => Backoff::linear(base),
                 _ => Backoff::fibonacci(base),
             };
-            (backoff.factor(factor).max(max).jitter(jitter).immediate_first(immediate).seed(seed), max)
+            (backoff.factor(factor).max_wait(max).jitter(jitter).immediate_first(immediate).seed(seed), max)
         },
     )
 }

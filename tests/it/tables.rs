@@ -8,11 +8,11 @@ use proptest::prelude::*;
 const PERMANENT: Verdict = Verdict::permanent();
 
 const fn unsent(fault: Fault) -> Verdict {
-    Verdict::transient().fault(fault).reached(Reached::No)
+    Verdict::transient().with_fault(fault).with_reached(Reached::No)
 }
 
 const fn unknown(fault: Fault) -> Verdict {
-    Verdict::transient().fault(fault)
+    Verdict::transient().with_fault(fault)
 }
 
 /// What a documented verdict stands for: `status, never reached`, `read, maybe reached` or `permanent`.
@@ -168,7 +168,7 @@ fn pushback_is_a_hint_and_a_refusal_ends_the_run() {
     let unavailable = tables::grpc(14);
     for (value, hint) in [("0", 0), ("700", 700), ("4294967295", u64::from(u32::MAX))] {
         let verdict = tables::grpc_pushback(unavailable, value);
-        assert_eq!(verdict, unavailable.after(Duration::from_millis(hint)), "{value}");
+        assert_eq!(verdict, unavailable.with_hint(Duration::from_millis(hint)), "{value}");
     }
     for value in ["-1", "soon", "", " 700", "7e2", "4294967296", "99999999999999999999999"] {
         assert!(!tables::grpc_pushback(unavailable, value).is_transient(), "{value}");
@@ -327,5 +327,5 @@ fn connecting_makes_a_transient_verdict_unsent_and_keeps_a_throttle() {
     assert_eq!(unknown(Fault::Throttle).connecting(), unsent(Fault::Throttle));
     assert_eq!(PERMANENT.connecting(), PERMANENT);
     let hint = Duration::from_secs(7);
-    assert_eq!(unknown(Fault::Status).after(hint).answered(503).connecting().hint(), Some(hint));
+    assert_eq!(unknown(Fault::Status).with_hint(hint).with_status(503).connecting().hint(), Some(hint));
 }

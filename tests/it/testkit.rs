@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use persevere::testing::{self, Script, VirtualTimer};
-use persevere::{BlockingTimer, Jitter, Next, Policy, Report, Retryable as _, Run, StopReason, TimedOut, Timer};
+use persevere::{BlockingTimer, Decision, Jitter, Policy, Report, Retryable as _, Run, StopReason, TimedOut, Timer};
 use proptest::prelude::*;
 
 use crate::support::{Door, millis, secs, through};
@@ -57,7 +57,7 @@ impl BlockingTimer for Counting {
 #[test]
 fn ten_thousand_seconds_of_backoff_through_every_door_reach_no_timer() {
     for door in Door::ALL {
-        let waits = testing::instant();
+        let waits = testing::skip_waits();
         let timer = Counting::default();
         let server = Script::<(), _>::new().fail(121, refused);
         let outcome = through!(door, LONG.timer(&timer), || server.call());
@@ -84,7 +84,7 @@ fn the_default_timers_are_not_reached_either() {
     // No runtime: tokio's timer would panic; the thread's would sleep for hours.
     let started = Instant::now();
     for door in Door::ALL {
-        let waits = testing::instant();
+        let waits = testing::skip_waits();
         let server = Script::<(), _>::new().fail(121, refused);
         through!(door, LONG, || server.call()).unwrap_err();
         assert_eq!(waits.due().iter().sum::<Duration>(), secs(12_000), "{door:?}");
@@ -104,7 +104,7 @@ fn the_attribute_is_instant_too() {
     }
 
     let script = || Script::new().fail(120, reset).succeed(7);
-    let waits = testing::instant();
+    let waits = testing::skip_waits();
     assert_eq!(blocking(&script()).unwrap(), 7);
     assert_eq!(futures::executor::block_on(future(&script())).unwrap(), 7);
     assert_eq!(waits.due(), [secs(100); 240]);
@@ -116,8 +116,8 @@ fn a_loop_over_the_core_needs_no_guard() {
     let server = Script::<(), _>::new().fail(121, refused);
     let reason = loop {
         match run.failed(server.call().unwrap_err().verdict(), now, 0) {
-            Next::Wait(wait) => now += wait,
-            Next::Stop(reason) => break reason,
+            Decision::Wait(wait) => now += wait,
+            Decision::Stop(reason) => break reason,
         }
     };
     assert_eq!((reason, now), (StopReason::Exhausted, secs(12_000)));
@@ -136,7 +136,7 @@ async fn the_default_timer_obeys_a_paused_clock() {
 
 #[tokio::test(start_paused = true)]
 async fn every_task_of_a_current_thread_runtime_is_covered() {
-    let waits = testing::instant();
+    let waits = testing::skip_waits();
     let started = tokio::time::Instant::now();
     let runs = (0..10).map(|_| {
         let server = Script::new().fail(100, refused).succeed(());
@@ -151,7 +151,7 @@ async fn every_task_of_a_current_thread_runtime_is_covered() {
 
 #[tokio::test(start_paused = true)]
 async fn a_guard_does_not_touch_attempt_timeouts() {
-    let _waits = testing::instant();
+    let _waits = testing::skip_waits();
     let started = tokio::time::Instant::now();
     // Within its time the attempt is left alone; past it, it is cut, and time has passed for it.
     let server = Script::new().stall(secs(4)).fail(1, reset).stall(secs(6)).succeed(1).succeed(2);
@@ -168,7 +168,7 @@ async fn a_guard_does_not_touch_attempt_timeouts() {
 fn capped_waits_are_taken_up_to_the_cap() {
     let timer = VirtualTimer::new();
     let policy = Policy::new().total(4).backoff(secs(1)).jitter(Jitter::None).timer(&timer);
-    let waits = testing::capped(secs(3));
+    let waits = testing::cap_waits(secs(3));
     policy.run(|| Err::<(), _>(refused())).unwrap_err();
     assert_eq!(timer.sleeps(), [2, 3, 3].map(secs));
     assert_eq!(waits.due(), [2, 4, 8].map(secs));
@@ -176,7 +176,7 @@ fn capped_waits_are_taken_up_to_the_cap() {
 
 #[test]
 fn hooks_and_reports_are_told_the_wait_that_was_decided() {
-    let _waits = testing::instant();
+    let _waits = testing::skip_waits();
     let (mut report, seen) = (Report::new(), RefCell::new(Vec::new()));
     let on_retry = |event: persevere::Event<'_, io::Error>| seen.borrow_mut().push(event.wait());
     let policy = Policy::new().jitter(Jitter::None).on_retry(on_retry).report(&mut report);
@@ -195,11 +195,11 @@ fn taken() -> Duration {
 #[test]
 fn guards_nest_and_the_lowest_is_in_force() {
     assert_eq!(taken(), secs(3600));
-    let outer = testing::capped(secs(5));
+    let outer = testing::cap_waits(secs(5));
     {
-        let _inner = testing::capped(secs(2));
+        let _inner = testing::cap_waits(secs(2));
         assert_eq!(taken(), secs(2));
-        let _innermost = testing::capped(secs(9));
+        let _innermost = testing::cap_waits(secs(9));
         assert_eq!(taken(), secs(2));
     }
     assert_eq!(taken(), secs(5));
@@ -210,7 +210,7 @@ fn guards_nest_and_the_lowest_is_in_force() {
 
 #[test]
 fn guards_may_be_dropped_in_any_order() {
-    let (first, second) = (testing::instant(), testing::capped(secs(5)));
+    let (first, second) = (testing::skip_waits(), testing::cap_waits(secs(5)));
     drop(first);
     assert_eq!(taken(), secs(5));
     drop(second);
@@ -220,7 +220,7 @@ fn guards_may_be_dropped_in_any_order() {
 #[test]
 fn a_panic_restores_the_waits() {
     let outcome = catch_unwind(|| {
-        let _waits = testing::instant();
+        let _waits = testing::skip_waits();
         Policy::new().run(|| -> io::Result<()> { panic!("in the code under test") })
     });
     assert!(outcome.is_err());
@@ -235,7 +235,7 @@ fn a_guard_covers_its_own_thread_only() {
         for number in 0..8_u64 {
             let gate = &gate;
             scope.spawn(move || {
-                let guard = (number % 2 == 0).then(|| testing::capped(secs(number)));
+                let guard = (number % 2 == 0).then(|| testing::cap_waits(secs(number)));
                 gate.wait();
                 let expected = if guard.is_some() { secs(number) } else { secs(3600) };
                 for _ in 0..100 {
@@ -342,7 +342,7 @@ fn a_script_serves_many_threads() {
 #[test]
 fn a_seeded_run_waits_as_it_did_before() {
     let waits = |seed| {
-        let guard = testing::instant();
+        let guard = testing::skip_waits();
         let _ = Policy::new().total(20).seed(seed).run(|| Err::<(), _>(refused()));
         guard.due()
     };
@@ -354,7 +354,7 @@ proptest! {
     /// However many failures are scripted: a run makes as many calls as the policy and the script allow.
     #[test]
     fn calls_are_the_failures_and_one(failures in 0_usize..40, total in 0_u32..40) {
-        let _waits = testing::instant();
+        let _waits = testing::skip_waits();
         let server = Script::new().fail(failures, reset).succeed(()).then(std::iter::repeat_with(|| Err(refused())));
         let outcome = Policy::new().total(total).run(|| server.call());
         prop_assert_eq!(outcome.is_ok(), failures <= total as usize);

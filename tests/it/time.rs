@@ -175,7 +175,7 @@ fn a_cut_attempt_is_dropped_before_anything_else_happens() {
 fn a_cut_attempt_counts_as_a_timeout_whatever_its_error_says() {
     let timer = VirtualTimer::new();
     let mut report = Report::new();
-    let says_other = |_: &Failed| Verdict::transient().fault(Fault::Other);
+    let says_other = |_: &Failed| Verdict::transient().with_fault(Fault::Other);
     let run = PLAIN.total(9).read(1).attempt_timeout(secs(1)).timer(&timer).when(says_other).report(&mut report);
     let _: Result<(), Failed> = block_on(run.run_async(pending));
     assert_eq!(report.stop_reason(), Some(StopReason::LimitReached(Fault::Timeout)));

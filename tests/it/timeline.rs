@@ -75,7 +75,7 @@ fn nothing_that_ran_draws_nothing() {
 
 #[test]
 fn what_was_left_out_is_one_row() {
-    let report = run(PLAIN.total(19).max(secs(2)), Script::new().stall(millis(10)).fail(20, reset));
+    let report = run(PLAIN.total(19).max_wait(secs(2)), Script::new().stall(millis(10)).fail(20, reset));
     let drawn = report.timeline().to_string();
     let numbers: Vec<_> = drawn.lines().skip(2).map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(numbers, ["1", "2", "3", "4", "…", "17", "18", "19", "20"]);
@@ -98,12 +98,12 @@ fn a_run_that_goes_on_or_was_dropped_is_drawn_so_far() {
 
 #[test]
 fn a_hint_is_told() {
-    let silent = Policy::new().total(0).when(|()| persevere::Verdict::transient().after(secs(1)));
+    let silent = Policy::new().total(0).when(|()| persevere::Verdict::transient().with_hint(secs(1)));
     let mut report = Report::new();
     let _ = silent.report_with(&mut report, |(), _: &mut std::fmt::Formatter<'_>| Ok(())).run(|| Err::<(), _>(()));
     assert!(report.timeline().to_string().ends_with("  asked for 1 s"));
     let (timer, mut report) = (VirtualTimer::new(), Report::new());
-    let error = Failed::new(1, persevere::Verdict::transient().after(secs(10)));
+    let error = Failed::new(1, persevere::Verdict::transient().with_hint(secs(10)));
     let _ = PLAIN.total(1).timer(&timer).report(&mut report).run(|| Err::<(), _>(error));
     let drawn = report.timeline().width(100).to_string();
     assert!(drawn.lines().nth(2).unwrap().ends_with("10 s  asked for 10 s, failure 1"), "{drawn}");
@@ -115,7 +115,7 @@ fn colour_adds_escapes_and_nothing_else() {
     let (plain, coloured) = (report.timeline().to_string(), report.timeline().color(true).to_string());
     assert!(!plain.contains('\u{1b}') && coloured.contains('\u{1b}'));
     assert_eq!(stripped(&coloured), plain);
-    let forecast = Policy::new().timeline();
+    let forecast = Policy::new().forecast();
     assert_eq!(stripped(&forecast.color(true).to_string()), forecast.to_string());
 }
 
@@ -204,7 +204,7 @@ fn each_failure_began_where_the_wait_before_it_ended() {
 fn a_forecast_s_waits_are_those_of_its_preview() {
     for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(secs(1))] {
         for policy in [Policy::new().total(7).jitter(jitter), Policy::new().immediate_first(false).jitter(jitter)] {
-            let forecast = policy.timeline();
+            let forecast = policy.forecast();
             let most: Duration = policy.preview().sum();
             assert_eq!(forecast.worst_case(), Some(most), "{policy}");
             assert!(forecast.expected().unwrap() <= most, "{policy}");
@@ -225,28 +225,28 @@ fn the_expected_total_is_the_mean_of_many_runs() {
                 timer.elapsed()
             })
             .sum();
-        let (mean, expected) = (total.as_secs_f64() / runs as f64, policy.timeline().expected().unwrap().as_secs_f64());
+        let (mean, expected) = (total.as_secs_f64() / runs as f64, policy.forecast().expected().unwrap().as_secs_f64());
         assert!((mean / expected - 1.0).abs() < 0.05, "{jitter:?}: {mean} s, expected {expected} s");
     }
 }
 
 #[test]
 fn endless_and_empty_policies_are_drawn_too() {
-    let forever = Policy::new().forever().timeline();
+    let forever = Policy::new().forever().forecast();
     assert_eq!((forever.expected(), forever.worst_case()), (None, None));
     let drawn = forever.to_string();
     assert!(drawn.ends_with("…  without limit\nwaits without limit"), "{drawn}");
-    let bounded = Policy::new().forever().within(secs(60)).timeline();
+    let bounded = Policy::new().forever().within(secs(60)).forecast();
     assert_eq!(bounded.worst_case(), Some(secs(60)));
     assert!(bounded.to_string().ends_with("waits 60 s at worst"));
-    assert_eq!(Policy::new().total(0).timeline().to_string(), "1 attempt, no retry\nno wait");
-    let none = Policy::new().backoff(Duration::ZERO).timeline().to_string();
+    assert_eq!(Policy::new().total(0).forecast().to_string(), "1 attempt, no retry\nno wait");
+    let none = Policy::new().backoff(Duration::ZERO).forecast().to_string();
     assert!(none.ends_with("waits 0 s in the mean, 0 s at worst"), "{none}");
 }
 
 #[test]
 fn a_long_policy_shows_its_first_waits_and_its_last() {
-    let drawn = Policy::new().total(5_000_000).timeline().to_string();
+    let drawn = Policy::new().total(5_000_000).forecast().to_string();
     let numbers: Vec<_> = drawn.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(numbers.ends_with(&["7", "8", "…", "5000000", "waits"]), "{drawn}");
     assert!(drawn.contains("4999991 more"), "{drawn}");
@@ -293,8 +293,8 @@ proptest! {
         within in any_time(),
         width in 0_u16..200,
     ) {
-        let policy = Policy::from(backoff).max(max).total(total).within(within);
-        keeps(&policy.timeline().width(width).to_string(), usize::from(width.max(60)))?;
+        let policy = Policy::from(backoff).max_wait(max).total(total).within(within);
+        keeps(&policy.forecast().width(width).to_string(), usize::from(width.max(60)))?;
     }
 }
 

@@ -207,7 +207,7 @@ fn a_request_that_has_no_copy_is_sent_once() {
     let calls = Cell::new(0);
     let service = service_fn(|_: Stream| {
         calls.set(calls.get() + 1);
-        ready(Err::<(), _>(Failed::new(calls.get(), Verdict::transient().reached(Reached::No))))
+        ready(Err::<(), _>(Failed::new(calls.get(), Verdict::transient().with_reached(Reached::No))))
     });
     let layer = RetryLayer::new(PLAIN.backoff(Duration::ZERO)).clone_request(|_: &Stream| None);
     assert_eq!(block_on(layer.layer(service).oneshot(Stream)).unwrap_err().number, 1);
@@ -281,7 +281,7 @@ fn each_call_begins_anew() {
 #[test]
 fn an_open_breaker_lets_no_call_through() {
     let timer = VirtualTimer::new();
-    let breaker = Arc::new(Breaker::new().least(2));
+    let breaker = Arc::new(Breaker::new().min_outcomes(2));
     let script = Script::<u32, BoxError>::new().fail(2, || transient().into()).succeed(42);
     let policy = PLAIN.breaker(breaker.clone()).when(|_: &BoxError| true).timer(&timer);
     let mut service = RetryLayer::new(policy).layer(service_fn(|_: u32| script.call_async()));
@@ -298,7 +298,7 @@ fn an_open_breaker_lets_no_call_through() {
 #[test]
 fn a_probe_that_is_dropped_frees_its_place() {
     let timer = VirtualTimer::new();
-    let breaker = Arc::new(Breaker::new().least(1).pause(secs(1)));
+    let breaker = Arc::new(Breaker::new().min_outcomes(1).open_for(secs(1)));
     let failing = service_fn(|_: u32| ready(Err::<(), BoxError>("down".into())));
     let policy = Policy::new().total(0).breaker(breaker.clone()).when(|_: &BoxError| true).timer(&timer);
     assert!(call(&mut RetryLayer::new(policy.clone()).layer(failing)).is_err());
@@ -380,7 +380,7 @@ fn dropping_the_response_drops_the_timeouts_sleep_too() {
 fn an_attempt_timeout_covers_the_wait_for_the_service() {
     let timer = VirtualTimer::new();
     let budget = Arc::new(Budget::new());
-    let unreached = || Failed::new(1, Verdict::transient().reached(Reached::No));
+    let unreached = || Failed::new(1, Verdict::transient().with_reached(Reached::No));
     let mock = Mock { then: Then::Never, ..Mock::new(Script::new().fail(9, unreached)) };
     let policy = PLAIN.idempotent(false).attempt_timeout(secs(5)).budget(budget.clone()).timer(&timer);
     assert_eq!(call(&mut RetryLayer::new(policy).layer(mock.clone())).unwrap_err().number, CUT);
@@ -438,9 +438,9 @@ fn each_call_draws_its_own_jitter() {
 #[test]
 fn what_tower_says_is_understood() {
     let elapsed = BoxError::from(Elapsed::new());
-    assert_eq!(elapsed.verdict(), Verdict::transient().fault(Fault::Timeout));
+    assert_eq!(elapsed.verdict(), Verdict::transient().with_fault(Fault::Timeout));
     let overloaded = BoxError::from(Overloaded::new());
-    assert_eq!(overloaded.verdict(), Verdict::transient().fault(Fault::Throttle).reached(Reached::No));
+    assert_eq!(overloaded.verdict(), Verdict::transient().with_fault(Fault::Throttle).with_reached(Reached::No));
     assert_eq!((Elapsed::new().verdict(), Overloaded::new().verdict()), (elapsed.verdict(), overloaded.verdict()));
     for ours in [BoxError::from(TimedOut::new(secs(1))), io::Error::from(io::ErrorKind::ConnectionReset).into()] {
         assert!(ours.verdict().is_transient());
@@ -645,7 +645,7 @@ async fn a_call_that_was_not_sent_keeps_no_place_below_while_it_waits_or_once_it
     }
 
     // Refused when its first attempt, or its retry, has its place.
-    let breaker = Arc::new(Breaker::new().least(1));
+    let breaker = Arc::new(Breaker::new().min_outcomes(1));
     let guarded = RetryLayer::new(policy(1).breaker(breaker)).layer(service(&below));
     for refused in [false, true] {
         let mut call = Box::pin(guarded.clone().oneshot(0));
@@ -757,8 +757,8 @@ mod http {
         assert_eq!(calls(Policy::new(), keyed, 500), 4);
         assert_eq!(calls(HttpPolicy::default().idempotent(true), request(Method::POST), 500), 4);
         assert_eq!(calls(HttpPolicy::default().idempotent(false), request(Method::GET), 500), 1);
-        assert_eq!(calls(HttpPolicy::default().retry_status(404), request(Method::GET), 404), 4);
-        assert_eq!(calls(HttpPolicy::default().keep_status(500), request(Method::GET), 500), 1);
+        assert_eq!(calls(HttpPolicy::default().also_retry(404), request(Method::GET), 404), 4);
+        assert_eq!(calls(HttpPolicy::default().never_retry(500), request(Method::GET), 500), 1);
     }
 
     #[test]

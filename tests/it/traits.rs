@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    AdaptiveThrottle, Attempt, BlockingTimer, Breaker, BreakerState, Budget, Event, Fault, Hints, Jitter, Nested, Next,
-    Policy, PolicyError, Reached, Rejected, Report, Retryable, StopReason, Timed, TimedOut, Timer, Verdict,
+    AdaptiveThrottle, Attempt, BlockingTimer, Breaker, BreakerState, Budget, Contradiction, Decision, Event, Fault,
+    Hints, Jitter, Nested, Policy, Reached, Rejected, Report, Retryable, StopReason, Timed, TimedOut, Timer, Verdict,
     retry_async,
 };
 
@@ -36,7 +36,7 @@ fn a_run_with_guards_goes_anywhere() {
     anywhere(&QUICK.when(|_: &Failed| true).when_ok(|_: &u8| true).on_retry(|_: Event<'_, Failed>| ()));
     let mut report = Report::new();
     crosses(&QUICK.report(&mut report).before_retry(|_: Event| ()));
-    anywhere(&QUICK.events());
+    anywhere(&QUICK.trace_errors());
 }
 
 /// A timer that can't be shared between threads can still go to another with its run.
@@ -71,7 +71,7 @@ fn plain_data_is_copied_compared_and_used_as_a_key() {
     value::<Policy>();
     value::<Timed<Policy>>();
     value::<Verdict>();
-    value::<Next>();
+    value::<Decision>();
     value::<Attempt>();
     key::<Fault>();
     key::<Reached>();
@@ -80,7 +80,7 @@ fn plain_data_is_copied_compared_and_used_as_a_key() {
     key::<Nested>();
     key::<BreakerState>();
     error::<TimedOut>();
-    error::<PolicyError>();
+    error::<Contradiction>();
     error::<Rejected>();
 }
 
@@ -92,7 +92,7 @@ fn what_is_printed_for_debugging_says_what_it_is() {
     assert!(retry.starts_with("Retry") && retry.contains("Policy"), "{retry}");
     let policy = format!("{:?}", Policy::new().connect(3));
     assert!(policy.contains("connect: Some(3)") && policy.contains("read: None"), "{policy}");
-    let verdict = format!("{:?}", Verdict::transient().fault(Fault::Connect));
+    let verdict = format!("{:?}", Verdict::transient().with_fault(Fault::Connect));
     assert!(verdict.contains("Connect"), "{verdict}");
 }
 

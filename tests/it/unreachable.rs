@@ -105,6 +105,6 @@ fn the_near_side() {
     });
     let error = sent.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::HostUnreachable, "{error:?}");
-    assert_eq!((error.verdict().kind(), error.verdict().reach()), (Fault::Connect, Reached::Maybe));
+    assert_eq!((error.verdict().fault(), error.verdict().reached()), (Fault::Connect, Reached::Maybe));
     assert_eq!((attempts, report.stop_reason()), (1, Some(StopReason::NotIdempotent)));
 }

@@ -90,7 +90,7 @@ fn what_is_given_back_is_there_again() {
             thread::spawn(move || {
                 let charged = budget.withdraw(fault);
                 if charged {
-                    budget.give_back(fault);
+                    budget.refund(fault);
                 }
                 charged.into()
             })
@@ -106,7 +106,7 @@ const LATER: Duration = Duration::from_secs(105);
 
 /// A breaker that opened at `T`.
 fn opened() -> &'static Breaker {
-    let breaker = forever(Breaker::new().least(1));
+    let breaker = forever(Breaker::new().min_outcomes(1));
     breaker.admit(T).unwrap().failed(T);
     breaker
 }
@@ -169,7 +169,7 @@ fn of_three_that_cancel_and_fail_no_two_probe_at_once() {
 #[test]
 fn no_outcome_is_lost() {
     loom::model(|| {
-        let breaker = forever(Breaker::new().least(2));
+        let breaker = forever(Breaker::new().min_outcomes(2));
         let fail = || {
             thread::spawn(|| {
                 breaker.admit(T).unwrap().failed(T);
@@ -184,7 +184,7 @@ fn no_outcome_is_lost() {
 #[test]
 fn a_straggler_s_success_does_not_close_what_the_probe_leaves_open() {
     loom::model(|| {
-        let breaker = forever(Breaker::new().least(1));
+        let breaker = forever(Breaker::new().min_outcomes(1));
         let straggler = breaker.admit(T).unwrap();
         breaker.admit(T).unwrap().failed(T);
         let late = thread::spawn(move || {
@@ -203,7 +203,7 @@ fn a_straggler_s_success_does_not_close_what_the_probe_leaves_open() {
 #[test]
 fn a_straggler_s_failure_does_not_open_what_the_probe_closes() {
     loom::model(|| {
-        let breaker = forever(Breaker::new().least(1));
+        let breaker = forever(Breaker::new().min_outcomes(1));
         let straggler = breaker.admit(T).unwrap();
         breaker.admit(T).unwrap().failed(T);
         let late = thread::spawn(move || {
@@ -223,7 +223,7 @@ fn a_straggler_s_failure_does_not_open_what_the_probe_closes() {
 #[test]
 fn a_straggler_neither_adds_to_nor_wipes_out_what_is_counted_after_it() {
     loom::model(|| {
-        let breaker = forever(Breaker::new().least(2));
+        let breaker = forever(Breaker::new().min_outcomes(2));
         breaker.admit(T).unwrap().failed(T);
         let (straggler, other) = (breaker.admit(T).unwrap(), breaker.admit(T).unwrap());
         let late = thread::spawn(move || {

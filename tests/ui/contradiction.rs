@@ -1,7 +1,7 @@
 use persevere::retry;
 use std::io;
 
-#[retry(backoff = 10, max = 1)]
+#[retry(backoff = 10, max_wait = 1)]
 fn backoff_above_max() -> io::Result<u32> {
     Ok(1)
 }

@@ -28,7 +28,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 const RECIPE: HttpPolicy = HttpPolicy::new(
     Policy::new().total(3).backoff(Duration::from_millis(300)).jitter(Jitter::None).within(Duration::from_secs(30)),
 )
-.only_statuses(Statuses::of(&[500, 502, 503, 504]));
+.retry_only(Statuses::of(&[500, 502, 503, 504]));
 
 #[tokio::main]
 async fn main() -> Result<()> {

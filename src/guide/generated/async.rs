@@ -7,7 +7,7 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
     let __persevere_of = ::persevere::__private::of::<Result<Rows, Error>>();
     match ::persevere::__private::drive(
         ::persevere::__private::IntoRetry::into_retry({
-            const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().checked();
+            const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().valid();
             __POLICY
         }.total(retries))
             .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))

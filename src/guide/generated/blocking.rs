@@ -1,7 +1,7 @@
 #[retry(total = 5, backoff = 0.3, jitter = full, when = |error| error.is_busy(), attempt = attempt, clone(name))]
 fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
     name.push('!');
-    server.get(name, attempt.left())
+    server.get(name, attempt.remaining())
 }
 // ---
 fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
@@ -13,7 +13,7 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
                     .total(5)
                     .backoff(::persevere::__private::Duration::from_nanos(300000000u64))
                     .jitter(::persevere::__private::Jitter::Full)
-                    .checked();
+                    .valid();
                 &__POLICY
             })
             .when(__persevere_of.when(|error| error.is_busy()))
@@ -22,7 +22,7 @@ fn get(server: &Server, mut name: String) -> Result<impl Page, Error> {
             let mut name = ::persevere::__private::clone_mut(&mut name);
             let attempt = __persevere_run.attempt_blocking(__persevere_memory);
             name.push('!');
-            server.get(name, attempt.left())
+            server.get(name, attempt.remaining())
         }
     )
 }

@@ -44,8 +44,8 @@ impl Fate {
         const NOTHING: u8 = Sent::Nothing as u8;
         const PERHAPS: u8 = Sent::Perhaps as u8;
         verdict = match self.sent.load(Relaxed) {
-            NOTHING => verdict.reached(Reached::No),
-            PERHAPS => verdict.reached(Reached::Maybe),
+            NOTHING => verdict.with_reached(Reached::No),
+            PERHAPS => verdict.with_reached(Reached::Maybe),
             _ => verdict,
         };
         verdict.transient &= !self.hopeless.load(Relaxed);

@@ -33,7 +33,7 @@ use crate::verdict::{Rejected, Retryable as _};
 /// Gives a request of reqwest's its retries.
 ///
 /// It takes what [`retry`](crate::retry()) takes: a [`Policy`], a prepared [`Retry`] with a report, hooks or a timer; what
-/// an [`HttpPolicy`] has beside it is said with [`statuses`](RetryRequest::statuses) and [`idempotent`](RetryRequest::idempotent).
+/// an [`HttpPolicy`] has beside it is said with [`statuses`](RetryRequest::retry_only) and [`idempotent`](RetryRequest::idempotent).
 ///
 /// ```no_run
 /// use persevere::{Policy, Report, http::RetryExt as _};
@@ -105,7 +105,7 @@ fn request<B, P: IntoRetry>(builder: B, policy: P) -> RetryRequest<B, Prepared<P
 
 impl<B, R> RetryRequest<B, R> {
     /// Retries these statuses, in place of [`Statuses::TRANSIENT`] or the session's.
-    pub fn statuses(mut self, statuses: Statuses) -> Self {
+    pub fn retry_only(mut self, statuses: Statuses) -> Self {
         self.rules.statuses = Some(statuses);
         self
     }
@@ -459,7 +459,7 @@ where
 ///
 /// # async fn f(client: reqwest::Client) -> Result<(), reqwest::Error> {
 /// let client = RetryClient::new(client, Policy::new())
-///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).retry_status(404));
+///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).also_retry(404));
 /// let page = client.get("https://slow.example.org/new").text().await?;
 /// let order = client.post("https://example.org/orders").header("idempotency-key", "8e03978e").body("one").send().await?;
 /// # let _ = (page, order); Ok(()) }

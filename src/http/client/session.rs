@@ -136,7 +136,7 @@ impl Rules {
             Some(session) => session.mounts.policy(url),
         };
         if let Some(statuses) = self.statuses {
-            rules = rules.only_statuses(statuses);
+            rules = rules.retry_only(statuses);
         }
         if let Some(idempotent) = self.idempotent {
             rules = rules.idempotent(idempotent);

@@ -38,7 +38,7 @@ use crate::time::BlockingTimer;
 /// use persevere::{Policy, http::{HttpPolicy, RetryAgent}};
 ///
 /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new())
-///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).retry_status(404));
+///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).also_retry(404));
 /// let page = agent.get("https://slow.example.org/new").text()?;
 /// let order = agent.post("https://example.org/orders").header("idempotency-key", "8e03978e").body("one").call()?;
 /// # let _ = (page, order); Ok::<(), ureq::Error>(())
@@ -168,7 +168,7 @@ impl<R> AgentRequest<R> {
     }
 
     /// Retries these statuses, in place of [`Statuses::TRANSIENT`] or the session's.
-    pub fn statuses(mut self, statuses: Statuses) -> Self {
+    pub fn retry_only(mut self, statuses: Statuses) -> Self {
         self.rules.statuses = Some(statuses);
         self
     }

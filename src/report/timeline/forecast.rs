@@ -14,7 +14,7 @@ impl Policy {
     /// ```
     /// use persevere::Policy;
     ///
-    /// assert_eq!(format!("\n{}", Policy::new().timeline().width(64)), "
+    /// assert_eq!(format!("\n{}", Policy::new().forecast().width(64)), "
     /// up to 4 attempts, waits 0 s, 0.6 s, 1.2 s with full jitter
     /// n  0 s                       1.2 s     least      mean      most
     /// 1  ▏                                     0 s       0 s       0 s
@@ -22,12 +22,12 @@ impl Policy {
     /// 3  ░░░░░░░░░░░░░░░░┃░░░░░░░░░░░░░░       0 s    600 ms     1.2 s
     /// waits 900 ms in the mean, 1.8 s at worst");
     /// ```
-    pub const fn timeline(&self) -> Forecast {
+    pub const fn forecast(&self) -> Forecast {
         Forecast::new(*self)
     }
 }
 
-/// A drawing of a policy's waits for a terminal: what [`Policy::timeline`] returns.
+/// A drawing of a policy's waits for a terminal: what [`Policy::forecast`] returns.
 ///
 /// One row a retry: a bar to scale (`█` what is waited for certain, `░` what jitter may add, `┃` the mean, `▏` no wait),
 /// and the least, mean and most that it waits. Below: the mean of all waits together, and the worst case. A policy of
@@ -138,7 +138,7 @@ impl Forecast {
     /// use persevere::Policy;
     /// use std::time::Duration;
     ///
-    /// let forecast = Policy::new().timeline();
+    /// let forecast = Policy::new().forecast();
     /// assert_eq!(forecast.expected(), Some(Duration::from_millis(900))); // half of 0 + 0.6 + 1.2
     /// assert_eq!(forecast.worst_case(), Some(Duration::from_millis(1800)));
     /// ```

@@ -108,7 +108,7 @@ impl Forecast {
     /// Ground and colours are as in [`Timeline::to_svg`].
     ///
     /// ```
-    /// let picture = persevere::Policy::new().timeline().to_svg();
+    /// let picture = persevere::Policy::new().forecast().to_svg();
     /// assert!(picture.contains("900 ms in the mean, 1.8 s at worst"));
     /// ```
     pub fn to_svg(&self) -> String {

@@ -9,7 +9,7 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 
 use persevere::{
-    BlockingTimer, Event, Fault, Jitter, Next, Policy, Report, Retryable, Run, Timer, Verdict, retry, retry_async,
+    BlockingTimer, Event, Fault, Jitter, Decision, Policy, Report, Retryable, Run, Timer, Verdict, retry, retry_async,
 };
 
 #[panic_handler]
@@ -22,7 +22,7 @@ pub struct BusError;
 
 impl Retryable for BusError {
     fn verdict(&self) -> Verdict {
-        Verdict::transient().fault(Fault::Read)
+        Verdict::transient().with_fault(Fault::Read)
     }
 }
 
@@ -52,7 +52,7 @@ impl Timer for Ticks {
     }
 }
 
-const POLICY: Policy = Policy::new().total(5).jitter(Jitter::Full).within(Duration::from_secs(10)).checked();
+const POLICY: Policy = Policy::new().total(5).jitter(Jitter::Full).within(Duration::from_secs(10)).valid();
 
 fn read(register: &mut u8) -> Result<u8, BusError> {
     *register += 1;
@@ -93,7 +93,7 @@ pub extern "C" fn wait_millis(now_millis: u64, random: u64) -> u64 {
     let _ = (blocking(), later());
     let now = Duration::from_millis(now_millis);
     match Run::new(POLICY, now).failed(Verdict::transient(), now, random) {
-        Next::Wait(wait) => wait.as_millis() as u64,
-        Next::Stop(_) => u64::MAX,
+        Decision::Wait(wait) => wait.as_millis() as u64,
+        Decision::Stop(_) => u64::MAX,
     }
 }

@@ -5,7 +5,7 @@
 use persevere::{Policy, Retryable, Verdict};
 
 /// Plain data needs no feature.
-pub const POLICY: Policy = Policy::new().total(5).checked();
+pub const POLICY: Policy = Policy::new().total(5).valid();
 
 /// An error of the user's own.
 #[derive(Debug)]
