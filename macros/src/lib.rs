@@ -35,8 +35,25 @@ mod tokens;
 ///
 /// # Before you use it
 ///
-/// A body that is executed again may do its work twice: set `idempotent = false` where only what provably never
-/// reached the other side may be repeated. Retries within retries multiply: put them on one layer.
+/// A body that is executed again may do its work twice. Set `idempotent = false` where only what provably never
+/// reached the other side may be repeated.
+///
+/// **One effect per attempt.** `idempotent = false` looks at the call that failed, not at what the body did before it. A
+/// body that charges a card and is then refused by a second server charges again. Give each effect a `#[retry]` of
+/// its own:
+///
+/// ```text
+/// #[retry(total = 3, idempotent = false)]
+/// fn charge(bank: &Bank, order: &Order) -> Result<(), Error> { bank.charge(order) }
+///
+/// #[retry(total = 3, idempotent = false)]
+/// fn notify(shop: &Shop, order: &Order) -> Result<(), Error> { shop.notify(order) }
+///
+/// charge(&bank, &order)?;
+/// notify(&shop, &order)?;
+/// ```
+///
+/// Retries within retries multiply: put them on one layer.
 ///
 /// # Keys
 ///
@@ -52,7 +69,8 @@ mod tokens;
 /// | `factor` | a number that is 1 or more |
 /// | `jitter` | `none`, `full`, `equal`, `decorrelated`, or a `Jitter` |
 /// | `hints` | `give_up`, `clamp`, `ignore`, or a `Hints` |
-/// | `immediate_first`, `idempotent` | a `bool` |
+/// | `immediate_first` | a `bool` |
+/// | `idempotent` | a `bool`; with `false`, **one effect per attempt**: it looks only at the call that failed |
 /// | `policy` | the policy to start from; anything that `retry` takes if no key above changes it |
 /// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>` |
 /// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |

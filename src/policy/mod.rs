@@ -252,10 +252,31 @@ impl Policy {
         self
     }
 
-    /// Says whether the operation may be repeated after it may have taken effect; true unless set.
+    /// Sets whether the operation may be repeated after it may have taken effect; true unless set.
     ///
     /// With `false`, only failures with [`Reached::No`](crate::Reached::No) are retried: a refused connection, not
     /// a broken one.
+    ///
+    /// **One effect per attempt.** `false` looks at the call that failed, not at what the operation did before it. An
+    /// operation that charges a card and is then refused by a second server charges again. Give each effect a run of its
+    /// own, as in [what is safe to repeat](crate::guide::safe_to_repeat#one-effect-per-attempt):
+    ///
+    /// ```
+    /// use persevere::{Policy, retry};
+    /// use std::io;
+    ///
+    /// let once = Policy::new().idempotent(false).backoff(std::time::Duration::ZERO);
+    /// let mut charged = 0;
+    /// let mut charge = || -> io::Result<()> {
+    ///     charged += 1;
+    ///     Ok(())
+    /// };
+    /// let notify = || -> io::Result<()> { Err(io::ErrorKind::ConnectionRefused.into()) };
+    ///
+    /// let paid = retry(once, &mut charge).and_then(|()| retry(once, notify));
+    /// assert!(paid.is_err());
+    /// assert_eq!(charged, 1);
+    /// ```
     #[inline]
     pub const fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;

@@ -85,7 +85,9 @@ impl core::fmt::Display for Fault {
     }
 }
 
-/// Says whether the failed operation may already have taken effect on the other side.
+/// Says whether the call that failed may already have taken effect on the other side.
+///
+/// It says nothing about what the operation did before that call: **one effect per attempt**.
 ///
 /// [`No`](Reached::No) needs a proof, because `idempotent(false)` repeats the operation on the strength of it. These are
 /// all the places where the crate says it, each with its proof:
@@ -110,9 +112,9 @@ impl core::fmt::Display for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reached {
-    /// Provably not: it is safe to repeat anything.
+    /// Provably not: that call is safe to repeat, whatever it does.
     No,
-    /// Perhaps: only what is idempotent is safe to repeat.
+    /// Perhaps: that call is safe to repeat only if it is idempotent.
     Maybe,
 }
 

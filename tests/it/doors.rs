@@ -816,6 +816,35 @@ fn what_may_have_taken_effect_is_not_repeated_by_any_door() {
     }
 }
 
+/// The verdict is about the call that failed: a body of two effects repeats the first, one run per effect does not.
+#[test]
+fn one_effect_per_attempt_is_not_repeated_by_any_door() {
+    let once = PLAIN.idempotent(false);
+    let refused = || Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused));
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let mut charged = 0;
+        let two_effects = through!(door, once.timer(&timer), || {
+            charged += 1;
+            refused()
+        });
+        assert!(two_effects.is_err());
+        assert_eq!(charged, 4, "{door:?}: what the docs warn of");
+
+        let (mut charged, mut notified) = (0, 0);
+        let charge = through!(door, once.timer(&timer), || {
+            charged += 1;
+            Ok::<_, io::Error>(())
+        });
+        let notify = through!(door, once.timer(&timer), || {
+            notified += 1;
+            refused()
+        });
+        assert!(charge.is_ok() && notify.is_err());
+        assert_eq!((charged, notified), (1, 4), "{door:?}");
+    }
+}
+
 #[test]
 fn an_io_error_goes_through_a_question_mark_unchanged() {
     fn read() -> io::Result<String> {
