@@ -83,3 +83,30 @@ fn the_first_example_builds_at_most_25_crates() {
     let crates: BTreeSet<_> = tree.lines().collect();
     assert!((10..=25).contains(&crates.len()), "{} crates: {crates:#?}", crates.len());
 }
+
+/// In the words of `.ci/deny.toml`, which `cargo deny` reads for the tests' own dependencies, too.
+#[test]
+fn every_dependency_has_a_licence_that_is_allowed() {
+    let deny = read(".ci/deny.toml");
+    let allowed: Vec<_> =
+        deny.lines().find(|line| line.starts_with("allow = [")).unwrap().split('"').skip(1).step_by(2).collect();
+    let options = ["--all-features", "--target", "all", "--edges", "normal,build", "--format", "{p}: {l}"];
+    let tree = cargo(&[&["tree", "--package", "persevere", "--prefix", "none", "--no-dedupe"], &options[..]].concat());
+    let crates: BTreeSet<_> = tree.lines().collect();
+    assert!(crates.len() > 50, "{crates:#?}");
+    for line in crates {
+        let (of, licence) = line.split_once(": ").unwrap_or((line, ""));
+        let licence = licence.replace('/', " OR ").replace("OR  ", "OR ");
+        let mut parts = licence.split(" AND ").map(|part| part.trim_matches(['(', ')']));
+        assert!(parts.all(|part| part.split(" OR ").any(|one| allowed.contains(&one.trim()))), "{of}: {licence}");
+    }
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry() {
+    let lock = read("Cargo.lock");
+    let mut sources = lock.lines().filter_map(|line| line.strip_prefix("source = "));
+    assert!(sources.clone().count() > 50);
+    let registry = "\"registry+https://github.com/rust-lang/crates.io-index\"";
+    assert_eq!(sources.find(|source| *source != registry), None);
+}
