@@ -1,4 +1,5 @@
-//! One binary, a module per subject.
+//! One binary, a module per subject. `promises` has a table: what the crate promises about a run, and the tests that
+//! hold each sentence.
 
 /// The repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -27,6 +28,7 @@ mod packages;
 mod peers;
 mod pictures;
 mod policy;
+mod promises;
 mod report;
 mod secrets;
 mod serde;
