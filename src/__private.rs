@@ -1,6 +1,7 @@
 //! All that the expansions of macros may name. Not public API: it may change in any release.
 
 pub use core::clone::Clone;
+pub use core::convert::From;
 pub use core::option::Option;
 pub use core::pin::pin;
 pub use core::result::Result;
@@ -16,7 +17,7 @@ use crate::observe::event::Event;
 pub use crate::policy::jitter::Jitter;
 pub use crate::policy::{Hints, Policy};
 pub use crate::time::rest;
-pub use crate::verdict::{Fault, Reached, Retryable, Verdict};
+pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -78,6 +79,11 @@ impl<H: Hint + ?Sized> Hint for &H {
     fn hint(&self) -> Option<Duration> {
         (**self).hint()
     }
+}
+
+/// Passes on what the function of `with = ..` returned. The message about another type stands at its path.
+pub fn judged(verdict: Verdict) -> Verdict {
+    verdict
 }
 
 /// Adds the hint that an error holds, if it holds one.

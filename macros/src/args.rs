@@ -8,7 +8,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use crate::error::{Error, Result};
 use crate::item::Item;
-use crate::tokens::{Tokens, unwrapped};
+use crate::tokens::{Tokens, span, unwrapped};
 
 /// What the attribute asks for, checked.
 #[derive(Default)]
@@ -471,9 +471,4 @@ impl Kind {
         };
         Error::new_spanned(at, format!("`{key}` takes {takes}"))
     }
-}
-
-/// The first token's.
-fn span(tokens: &TokenStream) -> Span {
-    tokens.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span())
 }

@@ -1,10 +1,12 @@
 //! `#[derive(Retryable)]`.
 
+use std::mem;
+
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use crate::error::{Error, Result};
-use crate::tokens::{Tokens, idents, located, unwrapped};
+use crate::tokens::{Tokens, idents, located, span, unwrapped};
 
 /// The faults, with the variant of `Fault` that each word means.
 const FAULTS: &[(&str, &str)] = &[
@@ -16,6 +18,9 @@ const FAULTS: &[(&str, &str)] = &[
     ("redirect", "Redirect"),
     ("other", "Other"),
 ];
+
+/// The words for a variant that an error of ours becomes, with the name of that error and the fault of its verdict.
+const MADE: &[(&str, &str, &str)] = &[("timed_out", "TimedOut", "Timeout"), ("rejected", "Rejected", "Throttle")];
 
 /// The type under the derive.
 struct Input {
@@ -38,19 +43,54 @@ struct Variant {
     name: Ident,
     marks: Marks,
     fields: Vec<Field>,
+    /// Whether another derive writes its `From`.
+    from: bool,
 }
 
 struct Field {
     /// A name, or an index.
     member: TokenTree,
     ty: TokenStream,
-    forward: Option<Ident>,
+    /// `forward` or `with`.
+    decision: Option<Decision>,
+    from: bool,
+}
+
+#[derive(Clone)]
+struct Decision {
+    word: Ident,
+    /// That of `with = path`.
+    path: Option<TokenStream>,
+}
+
+impl Decision {
+    /// Whether a field decides.
+    fn asks_a_field(&self) -> bool {
+        self.word == "forward" || self.word == "with"
+    }
+}
+
+impl Decision {
+    fn purpose(&self) -> &'static str {
+        if self.path.is_some() { "to ask" } else { "to forward to" }
+    }
+
+    /// As it is written on a field.
+    fn written(&self) -> &'static str {
+        if self.path.is_some() { "with = .." } else { "forward" }
+    }
+}
+
+impl PartialEq<str> for Decision {
+    fn eq(&self, word: &str) -> bool {
+        self.word == word
+    }
 }
 
 /// What the `#[retry(..)]`s of one place say.
 #[derive(Clone, Default)]
 struct Marks {
-    decision: Option<Ident>,
+    decision: Option<Decision>,
     reached: Option<(Ident, Ident)>,
     after: Option<(Ident, TokenStream)>,
     krate: Option<TokenStream>,
@@ -77,6 +117,16 @@ pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
             },
         }
     }
+    let mut made = TokenStream::new();
+    for &(word, ours, _) in MADE {
+        match input.from(word, ours, &private) {
+            Ok(from) => made.extend(from),
+            Err(error) => match &mut errors {
+                Some(errors) => errors.combine(error),
+                None => errors = Some(error),
+            },
+        }
+    }
     if let Some(errors) = errors {
         return Err(errors);
     }
@@ -95,6 +145,7 @@ pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
                 match #value { #arms }
             }
         }
+        #made
     })
 }
 
@@ -120,7 +171,7 @@ impl Input {
         let variants = if is_enum {
             Variant::all(&body.ok_or_else(unreadable)?)?
         } else {
-            vec![Variant { name: name.clone(), marks: Marks::default(), fields: fields(body.as_ref())? }]
+            vec![Variant { name: name.clone(), marks: Marks::default(), fields: fields(body.as_ref())?, from: false }]
         };
         Ok(Self { name, parameters, predicates, marks, variants, is_enum })
     }
@@ -132,6 +183,53 @@ impl Input {
         }
         let parts = Tokens::new(tokens.until(|here| here.peek_punct(0, ';') || here.is_last())).by_commas();
         parts.into_iter().map(Tokens::rest).map(|part| quote!(#part,)).collect()
+    }
+
+    /// Writes `From` for the variant that is marked so, if there is one and no other derive writes it.
+    fn from(&self, word: &str, ours: &str, private: &TokenStream) -> Result<TokenStream> {
+        let marked = |marks: &Marks| marks.decision.as_ref().filter(|decision| *decision == word).cloned();
+        let own = self.variants.iter().filter_map(|variant| Some((variant, marked(&variant.marks)?)));
+        let whole = marked(&self.marks).and_then(|decision| Some((self.variants.first()?, decision)));
+        let mut found = own.chain(whole.filter(|_| !self.is_enum));
+        let Some((variant, Decision { word, .. })) = found.next() else { return Ok(TokenStream::new()) };
+        if let Some((_, second)) = found.next() {
+            return Err(Error::new_spanned(second.word, format!("one variant only can be `{word}`")));
+        }
+        let Variant { name: at, fields, .. } = variant;
+        if fields.len() > 1 {
+            let message =
+                format!("`{at}` has several fields: an error that is `{word}` has none, or one for the `{ours}`");
+            return Err(Error::new_spanned(word, message));
+        }
+        if variant.from || fields.iter().any(|field| field.from) {
+            return Ok(TokenStream::new());
+        }
+        let Self { name, parameters, predicates, is_enum, .. } = self;
+        let declared = parameters.iter().map(|parameter| &parameter.declared);
+        let names = parameters.iter().map(|parameter| &parameter.name);
+        let ours = Ident::new(ours, Span::call_site());
+        let path = if *is_enum { quote!(Self::#at) } else { quote!(Self) };
+        let (pattern, value, bound) = match &**fields {
+            [Field { member, ty, .. }] => {
+                // The message about a type that can't be made stands at it.
+                let from = Ident::new("__persevere_made", Span::mixed_site().located_at(span(ty)));
+                let bound = self.is_generic(ty).then(|| quote!(#ty: #private::From<#private::#ours>,));
+                (from.to_token_stream(), quote!({ #member: #private::From::from(#from) }), bound)
+            }
+            _ => (quote!(_), quote!({}), None),
+        };
+        Ok(quote! {
+            #[automatically_derived]
+            impl<#(#declared),*> #private::From<#private::#ours> for #name<#(#names),*>
+            where
+                #predicates
+                #bound
+            {
+                fn from(#pattern: #private::#ours) -> Self {
+                    #path #value
+                }
+            }
+        })
     }
 
     /// Whether the type depends on a parameter of this one.
@@ -161,11 +259,13 @@ impl Variant {
         let mut tokens = Tokens::new(body.stream());
         let mut variants = Vec::new();
         while !tokens.is_empty() {
-            let marks = Marks::parse(tokens.attributes(false), false)?;
+            let attributes = tokens.attributes(false);
+            let from = attributes.iter().any(is_from);
+            let marks = Marks::parse(attributes, false)?;
             tokens.visibility();
             let Some(name) = tokens.ident() else { return Err(unreadable()) };
             let body = tokens.group(Delimiter::Brace).or_else(|| tokens.group(Delimiter::Parenthesis));
-            variants.push(Self { name, marks, fields: fields(body.as_ref())? });
+            variants.push(Self { name, marks, fields: fields(body.as_ref())?, from });
             if tokens.skip('=') {
                 tokens.expression();
             }
@@ -177,33 +277,36 @@ impl Variant {
     /// One arm of the match; `bounds` gets the types that it forwards to, where they are generic.
     fn arm(&self, input: &Input, private: &TokenStream, bounds: &mut Vec<TokenStream>) -> Result<TokenStream> {
         let Self { name, fields, .. } = self;
-        let forwarded: Vec<_> = fields.iter().filter_map(|field| Some((field, field.forward.clone()?))).collect();
+        let deciding: Vec<_> = fields.iter().filter_map(|field| Some((field, field.decision.as_ref()?))).collect();
         let own = self.marks.decision.as_ref();
-        if let (Some(own), [(_, marked), ..]) = (own.filter(|own| *own != "forward"), &*forwarded) {
-            return Err(Error::new_spanned(
-                marked,
-                format!("one decision only: this says `forward`, and above it stands `{own}`"),
-            ));
+        if let (Some(own), [(_, marked), ..]) = (own, &*deciding) {
+            // `forward` above a variant may say on a field which one it means.
+            if own.word != "forward" || marked.word != "forward" {
+                return Err(Error::new_spanned(
+                    &marked.word,
+                    format!("one decision only: this says `{}`, and above it stands `{}`", marked.word, own.word),
+                ));
+            }
         }
-        if let [_, (_, second), ..] = &*forwarded {
-            return Err(Error::new_spanned(second, "one field only can be forwarded to"));
+        if let [_, (_, second), ..] = &*deciding {
+            return Err(Error::new_spanned(&second.word, "one field only can decide"));
         }
-        let forward = forwarded.first().map(|(_, word)| word);
-        let Some(decision) = own.or(forward).or(input.marks.decision.as_ref()) else {
+        let of_field = deciding.first().map(|(_, decision)| *decision);
+        let Some(decision) = of_field.or(own).or(input.marks.decision.as_ref()) else {
             let place = if input.is_enum { "above it, or on the enum for all of its variants" } else { "above it" };
             return Err(Error::new_spanned(
                 name,
                 format!(
-                    "`{name}` needs a decision: write `#[retry(transient)]`, `#[retry(permanent)]`, `#[retry(forward)]` or \
-                     a fault, such as `#[retry(connect)]`, {place}"
+                    "`{name}` needs a decision: write `#[retry(transient)]`, `#[retry(permanent)]`, `#[retry(forward)]`, \
+                     `#[retry(with = path)]` or a fault, such as `#[retry(connect)]`, {place}"
                 ),
             ));
         };
         // What the enum says beside its decision goes with that decision.
-        let inherited = Some(&input.marks).filter(|_| own.is_none() && forward.is_none());
+        let inherited = Some(&input.marks).filter(|_| own.is_none() && of_field.is_none());
         let reached = self.marks.reached.as_ref().or(inherited.and_then(|marks| marks.reached.as_ref()));
         let after = self.marks.after.as_ref().or(inherited.and_then(|marks| marks.after.as_ref()));
-        let option = reached.map(|(key, _)| key).or(after.map(|(key, _)| key)).filter(|_| decision == "permanent");
+        let option = reached.map(|(key, _)| key).or(after.map(|(key, _)| key)).filter(|_| *decision == *"permanent");
         if let Some(option) = option {
             return Err(Error::new_spanned(
                 option,
@@ -225,28 +328,45 @@ impl Variant {
             }
             name
         };
-        let mut verdict = if decision == "forward" {
-            let field = match (&*forwarded, &**fields) {
+        let word = &decision.word;
+        let made = MADE.iter().find(|(made, ..)| word == made);
+        if let (Some(_), true) = (made, own.is_none() && input.is_enum) {
+            return Err(Error::new_spanned(word, format!("`{word}` is for one variant: write it above that one")));
+        }
+        // A variant that holds what it was made from says what that says.
+        let holds = word == "rejected" && fields.len() == 1;
+        let mut verdict = if decision.asks_a_field() || holds {
+            let field = match (&*deciding, &**fields) {
                 (&[(field, _), ..], _) | ([], [field]) => field,
-                ([], []) => return Err(Error::new_spanned(decision, format!("`{name}` has no field to forward to"))),
+                ([], []) => {
+                    return Err(Error::new_spanned(word, format!("`{name}` has no field {}", decision.purpose())));
+                }
                 _ => {
+                    let written = decision.written();
                     return Err(Error::new_spanned(
-                        decision,
-                        format!("`{name}` has several fields: put `#[retry(forward)]` on the one that decides"),
+                        word,
+                        format!("`{name}` has several fields: put `#[retry({written})]` on the one that decides"),
                     ));
                 }
             };
-            // A bound on the type itself would need what it is there to prove.
-            if input.is_generic(&field.ty) && !idents(field.ty.clone()).contains(&input.name) {
-                bounds.push(field.ty.clone());
+            if let Some(path) = &decision.path {
+                let (field, at) = (bind(field), Span::mixed_site().located_at(span(path)));
+                let private = located(private.clone(), span(path));
+                quote_spanned!(at=> #private::judged(#path(#field)))
+            } else {
+                // A bound on the type itself would need what it is there to prove.
+                if input.is_generic(&field.ty) && !idents(field.ty.clone()).contains(&input.name) {
+                    bounds.push(field.ty.clone());
+                }
+                let (field, span) = (bind(field), word.span());
+                let private = located(private.clone(), span);
+                quote_spanned!(span=> #private::Retryable::verdict(#field))
             }
-            let (field, span) = (bind(field), decision.span());
-            let private = located(private.clone(), span);
-            quote_spanned!(span=> #private::Retryable::verdict(#field))
-        } else if decision == "permanent" {
+        } else if word == "permanent" {
             quote!(#private::Verdict::permanent())
         } else {
-            let fault = FAULTS.iter().find(|(word, _)| decision == word).map(|(_, fault)| format_ident!("{fault}"));
+            let fault = FAULTS.iter().find(|(fault, _)| word == fault).map(|(_, fault)| fault);
+            let fault = fault.or(made.map(|(.., fault)| fault)).map(|fault| format_ident!("{fault}"));
             let fault = fault.map(|fault| quote!(.with_fault(#private::Fault::#fault)));
             quote!(#private::Verdict::transient() #fault)
         };
@@ -321,15 +441,15 @@ fn fields(body: Option<&Group>) -> Result<Vec<Field>> {
     let parts = Tokens::new(body.stream()).by_commas().into_iter().enumerate();
     parts
         .map(|(index, mut tokens)| {
-            let marks = Marks::parse(tokens.attributes(false), false)?;
-            let beside = [marks.reached.map(|(key, _)| key), marks.after.map(|(key, _)| key)].into_iter().flatten();
-            let forward = marks.decision;
-            if let Some(other) =
-                forward.iter().find(|word| *word != "forward").cloned().into_iter().chain(beside).next()
-            {
+            let attributes = tokens.attributes(false);
+            let from = attributes.iter().any(is_from);
+            let Marks { decision, reached, after, .. } = Marks::parse(attributes, false)?;
+            let beside = [reached.map(|(key, _)| key), after.map(|(key, _)| key)].into_iter().flatten();
+            let other = decision.iter().filter(|decision| !decision.asks_a_field()).map(|decision| decision.word.clone());
+            if let Some(other) = other.chain(beside).next() {
                 return Err(Error::new_spanned(
                     other,
-                    "on a field stands `forward` alone; what else there is to say stands above the variant",
+                    "on a field stands `forward` or `with = ..` alone; what else there is to say stands above the variant",
                 ));
             }
             tokens.visibility();
@@ -340,7 +460,7 @@ fn fields(body: Option<&Group>) -> Result<Vec<Field>> {
             } else {
                 proc_macro2::Literal::usize_unsuffixed(index).into()
             };
-            Ok(Field { member, ty: tokens.rest(), forward })
+            Ok(Field { member, ty: tokens.rest(), decision, from })
         })
         .collect()
 }
@@ -377,8 +497,9 @@ impl Marks {
 
     fn add(&mut self, word: Ident, value: Option<TokenStream>, container: bool) -> Result<()> {
         let name = word.to_string();
-        let decides =
-            matches!(&*name, "transient" | "permanent" | "forward") || FAULTS.iter().any(|(fault, _)| *fault == name);
+        let decides = matches!(&*name, "transient" | "permanent" | "forward")
+            || FAULTS.iter().any(|(fault, _)| *fault == name)
+            || MADE.iter().any(|(made, ..)| *made == name);
         match (&*name, value) {
             ("reached", Some(value)) => {
                 let reached = match &*value.to_string() {
@@ -389,6 +510,11 @@ impl Marks {
                 set(&mut self.reached, (word.clone(), reached), &word)
             }
             ("after", Some(value)) => set(&mut self.after, (word.clone(), value), &word),
+            ("with", Some(path)) if is_path(&path) => self.decide(Decision { word, path: Some(path) }),
+            ("with", value) => Err(Error::new_spanned(
+                value.unwrap_or_else(|| word.into_token_stream()),
+                "`with` takes the path of a function from a reference to the field to a `Verdict`, as in `with = of_driver`",
+            )),
             ("crate", Some(path)) if container => {
                 if let Some(TokenTree::Literal(literal)) = path.clone().into_iter().next() {
                     return Err(Error::new_spanned(literal, "`crate` takes a path, as in `crate = other_name`"));
@@ -397,28 +523,49 @@ impl Marks {
             }
             ("reached", None) => Err(Error::new_spanned(word, "`reached` takes `no` or `maybe`, as in `reached = no`")),
             ("after", None) => Err(Error::new_spanned(word, "`after` takes the wait, as in `after = field`")),
-            (_, None) if decides => self.decide(word),
+            (_, None) if decides => self.decide(Decision { word, path: None }),
             (_, Some(value)) if decides => Err(Error::new_spanned(value, format!("`{name}` takes no value"))),
             _ => {
                 let faults = FAULTS.iter().map(|(fault, _)| format!("`{fault}`")).collect::<Vec<_>>().join(", ");
                 Err(Error::new_spanned(
                     word,
                     format!(
-                        "unknown word `{name}`: there are `transient`, `permanent`, `forward`, the faults {faults}, and \
-                         beside them `reached = no`, `reached = maybe`, `after = field`"
+                        "unknown word `{name}`: there are `transient`, `permanent`, `forward`, `with = path`, `timed_out`, \
+                         `rejected`, the faults {faults}, and beside them `reached = no`, `reached = maybe`, `after = field`"
                     ),
                 ))
             }
         }
     }
 
-    fn decide(&mut self, word: Ident) -> Result<()> {
-        if let Some(first) = &self.decision {
+    fn decide(&mut self, decision: Decision) -> Result<()> {
+        if let Some(Decision { word: first, .. }) = &self.decision {
+            let word = decision.word;
             return Err(Error::new_spanned(&word, format!("one decision only: `{first}` stands before `{word}`")));
         }
-        self.decision = Some(word);
+        self.decision = Some(decision);
         Ok(())
     }
+}
+
+/// Whether the attribute is the `#[from]` of another derive, which then writes the `From`.
+fn is_from(attribute: &Group) -> bool {
+    Tokens::new(attribute.stream()).peek_ident("from")
+}
+
+/// Whether the tokens can be a path. What a path leads to, the compiler finds.
+fn is_path(tokens: &TokenStream) -> bool {
+    let mut first = true;
+    tokens.clone().into_iter().all(|tree| {
+        let fits = match tree {
+            TokenTree::Ident(_) => true,
+            TokenTree::Punct(sign) if mem::take(&mut first) => matches!(sign.as_char(), ':' | '<'),
+            TokenTree::Punct(sign) => matches!(sign.as_char(), ':' | '<' | '>' | ',' | '&' | '\''),
+            _ => false,
+        };
+        first = false;
+        fits
+    })
 }
 
 /// Sets what this word says, if it was not said before.

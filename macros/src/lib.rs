@@ -24,13 +24,26 @@ mod tokens;
 /// generic, `unsafe`, in a trait, or under `#[async_trait]`; it has to return a `Result`. `?` and `return` in the body
 /// end the attempt. The body borrows its arguments, `&mut` included, and the whole is `Send` where the body is.
 ///
-/// ```text
+/// ```
 /// use persevere::retry;
+/// use std::io;
 ///
 /// #[retry(total = 3, backoff = 0.3, attempt_timeout = 5, within = 30)]
-/// async fn fetch(client: &Client, url: &str) -> Result<String, FetchError> {
-///     client.get(url).await?.text().await
+/// async fn fetch(client: &Client, path: &str) -> io::Result<String> {
+///     client.get(path).await?.text().await
 /// }
+/// # struct Client(std::sync::atomic::AtomicU32);
+/// # impl Client {
+/// #     async fn get(&self, _: &str) -> io::Result<Client> {
+/// #         if self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(Client(0.into())) }
+/// #     }
+/// #     async fn text(&self) -> io::Result<String> { Ok("page".to_owned()) }
+/// # }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let client = Client(0.into()); // fails twice
+/// assert_eq!(fetch(&client, "/").await.unwrap(), "page");
+/// # });
 /// ```
 ///
 /// # Before you use it
@@ -139,10 +152,13 @@ pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expanded.unwrap_or_else(|error| [error.to_compile_error(), item].into_iter().collect()).into()
 }
 
-/// Classifies an error beside its definition: says of each variant whether another attempt may help.
+/// Implements `Retryable`: states for each variant of an error whether another attempt may help.
 ///
-/// ```text
-/// use persevere::Retryable;
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+///
+/// use persevere::{Rejected, Retryable, TimedOut, Verdict};
 ///
 /// #[derive(Debug, thiserror::Error, Retryable)]
 /// enum StoreError {
@@ -161,37 +177,90 @@ pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     #[error(transparent)]
 ///     #[retry(forward)]
 ///     Io(#[from] io::Error),
+///     #[error(transparent)]
+///     #[retry(with = of_driver)]
+///     Driver(#[from] driver::Error),
+///     #[error("the store took too long")]
+///     #[retry(timed_out)]
+///     TimedOut,
+///     #[error(transparent)]
+///     #[retry(rejected)]
+///     Rejected(Rejected),
 /// }
+///
+/// /// The verdict for an error that is not ours.
+/// fn of_driver(error: &driver::Error) -> Verdict {
+///     if error.code == 40001 { Verdict::transient() } else { Verdict::permanent() }
+/// }
+/// # mod driver {
+/// #     #[derive(Debug, thiserror::Error)]
+/// #     #[error("code {code}")]
+/// #     pub struct Error { pub code: u32 }
+/// # }
+///
+/// let wait = Duration::from_secs(3);
+/// assert_eq!(StoreError::SlowDown { wait }.verdict().hint(), Some(wait));
+/// assert!(StoreError::from(driver::Error { code: 40001 }).verdict().is_transient());
+/// assert!(!StoreError::NoSuchKey.verdict().is_transient());
+/// // An attempt timeout makes this one.
+/// assert!(matches!(StoreError::from(TimedOut::new(wait)), StoreError::TimedOut));
 /// ```
 ///
 /// Each variant has one decision, in `#[retry(..)]` above it. A decision on the enum, with what stands beside it, holds
-/// for the variants that have none; on a struct it is the struct's.
+/// for the variants that have none. On a struct it is the struct's.
 ///
 /// | decision | |
 /// |---|---|
 /// | `transient` | may go away by trying again |
 /// | `permanent` | will not |
 /// | `connect`, `timeout`, `read`, `status`, `throttle`, `redirect`, `other` | transient, with this fault |
-/// | `forward` | what the only field says, or the one that is marked `#[retry(forward)]` |
+/// | `forward` | the verdict of the only field, or of the one that is marked `#[retry(forward)]` |
+/// | `with = path` | the verdict that this function returns for the only field, or for the one that is marked so. It takes a reference to the field and returns a `Verdict` |
+/// | `timed_out` | a transient timeout. The derive writes `From<TimedOut>`, which an attempt timeout needs |
+/// | `rejected` | a transient throttle fault, or the field's own verdict. The derive writes `From<Rejected>`, which a breaker and a throttle need |
 ///
 /// | beside it | |
 /// |---|---|
-/// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set. Say `no` only with a proof: a refused connection is one, a host that is unreachable is none |
+/// | `reached = no`, `reached = maybe` | whether the operation may have taken effect; `maybe` unless set |
 /// | `after = ..` | the wait that the server asked for: a field, by name or by number, or an expression in which the fields of a variant with names are references; a `Duration` or an `Option` of one |
-/// | `crate = path` | on the type: the path of the crate, where it goes by another name |
+/// | `crate = path` | on the type: the path of the crate, if it has another name |
+///
+/// A variant that is `timed_out` or `rejected` has no field, or one that `TimedOut` or `Rejected` turns into. If
+/// `#[from]` stands on that field, the other derive writes the `From`, and this one does not. A `Rejected` that is kept in
+/// a field keeps its hint, and whether the run had made an attempt before. Without a field the verdict says `maybe`.
+///
+/// ```
+/// use persevere::{Policy, Retryable, TimedOut, retry_async};
+/// use std::time::Duration;
+///
+/// #[derive(Debug, Retryable)]
+/// enum Failed<E> {
+///     #[retry(forward)]
+///     Call(E),
+///     #[retry(timed_out)]
+///     TooLong { limit: TimedOut },
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let policy = Policy::new().total(1).attempt_timeout(Duration::from_secs(2));
+/// let outcome = retry_async(policy, std::future::pending::<Result<(), Failed<std::io::Error>>>).await;
+/// assert!(matches!(outcome, Err(Failed::TooLong { limit }) if limit.limit() == Duration::from_secs(2)));
+/// # });
+/// ```
 ///
 /// The attribute of the same name may be imported beside it, as long as `#[retry(..)]` stands below the
-/// `#[derive(Retryable)]`; above it, the two can't be told apart (E0659).
+/// `#[derive(Retryable)]`. Above it, the compiler can't tell the two apart (E0659).
 ///
 /// # Errors
 ///
-/// A variant without a decision or with two, an unknown word, `after` or `reached` beside `permanent`, and `forward`
-/// without a field to forward to do not compile.
+/// These do not compile, and the message stands at the word: a variant without a decision or with two, an unknown word,
+/// `after` or `reached` beside `permanent`, `forward` or `with` without a field to ask, `timed_out` or `rejected` on two
+/// variants, on a whole enum, or on a variant with several fields.
 ///
 /// # What is generated
 ///
-/// `impl Retryable` with one `match`. Where a field of a generic type is forwarded to, its type has to be `Retryable`;
-/// no other bound is added.
+/// `impl Retryable` with one `match`, and `impl From` for `timed_out` and `rejected`. If the type of a field that is
+/// forwarded to is generic, it must be `Retryable`. No other bound is added to that implementation.
 #[proc_macro_derive(Retryable, attributes(retry))]
 pub fn derive_retryable(item: TokenStream) -> TokenStream {
     derive::retryable(item.into()).unwrap_or_else(|error| error.to_compile_error()).into()

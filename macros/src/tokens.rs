@@ -236,6 +236,11 @@ pub(crate) fn idents(stream: TokenStream) -> Vec<Ident> {
     found
 }
 
+/// The first token's span.
+pub(crate) fn span(tokens: &TokenStream) -> Span {
+    tokens.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span())
+}
+
 /// The tokens, for messages at this place.
 pub(crate) fn located(stream: TokenStream, at: Span) -> TokenStream {
     let located = |mut tree: TokenTree| {

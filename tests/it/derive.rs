@@ -261,3 +261,202 @@ fn what_another_macro_wrote() {
     assert_eq!(Written::Gone(1).verdict(), Verdict::permanent());
     assert_eq!(Written::Slow(wait).verdict(), Verdict::transient().with_fault(Fault::Throttle).with_hint(wait));
 }
+
+/// An error of another crate: it can be neither `Retryable` nor made from ours.
+mod driver {
+    #[derive(Debug)]
+    pub(super) struct Error(pub(super) u32);
+
+    #[derive(Debug)]
+    pub(super) struct Pool<E>(pub(super) E);
+}
+
+fn of_driver(error: &driver::Error) -> Verdict {
+    match error.0 {
+        0 => Verdict::permanent(),
+        code => Verdict::transient().with_fault(Fault::Read).with_hint(Duration::from_secs(code.into())),
+    }
+}
+
+struct Table;
+
+impl Table {
+    const fn pool<E>(_: &driver::Pool<E>) -> Verdict {
+        Verdict::transient().with_fault(Fault::Connect)
+    }
+}
+
+#[allow(dead_code)]
+#[derive(Debug, Retryable)]
+#[retry(with = of_driver)]
+enum Foreign<E> {
+    Inherited(driver::Error),
+    #[retry(with = self::of_driver)]
+    Tuple(driver::Error),
+    #[retry(with = of_driver, reached = no)]
+    Named {
+        source: driver::Error,
+    },
+    Marked {
+        #[allow(dead_code)]
+        place: &'static str,
+        #[retry(with = of_driver)]
+        source: driver::Error,
+    },
+    #[retry(with = Table::pool::<E>)]
+    Pool(driver::Pool<E>),
+    #[retry(with = of_driver)]
+    Boxed(Box<driver::Error>),
+    #[retry(forward)]
+    Own(io::Error),
+    #[retry(permanent)]
+    Never(driver::Error),
+}
+
+#[derive(Debug, Retryable)]
+#[retry(with = of_driver)]
+struct Wrapped(driver::Error);
+
+#[test]
+fn a_foreign_field_is_judged_by_the_function_that_with_names() {
+    let one = || driver::Error(1);
+    let expected = of_driver(&one());
+    assert_eq!(expected.hint(), Some(Duration::from_secs(1)));
+    let place = "here";
+    for error in [
+        Foreign::<u8>::Inherited(one()),
+        Foreign::Tuple(one()),
+        Foreign::Marked { place, source: one() },
+        Foreign::Boxed(one().into()),
+    ] {
+        assert_eq!(error.verdict(), expected, "{error:?}");
+    }
+    assert_eq!(Foreign::<u8>::Named { source: one() }.verdict(), expected.with_reached(Reached::No));
+    assert_eq!(Foreign::Pool(driver::Pool("x")).verdict(), Verdict::transient().with_fault(Fault::Connect));
+    let io = || io::Error::from(io::ErrorKind::ConnectionReset);
+    assert_eq!(Foreign::<u8>::Own(io()).verdict(), io().verdict());
+    assert_eq!(Foreign::<u8>::Never(one()).verdict(), Verdict::permanent());
+    assert_eq!((Wrapped(one()).verdict(), Wrapped(driver::Error(0)).verdict()), (expected, Verdict::permanent()));
+}
+
+mod made {
+    use super::*;
+    use persevere::{Breaker, Policy, Rejected, TimedOut, retry, retry_async};
+
+    /// The refusal of a breaker that opens again after a while.
+    fn rejected() -> Rejected {
+        let breaker = Breaker::new().min_outcomes(1).open_for(Duration::from_secs(5));
+        breaker.admit(Duration::ZERO).unwrap().failed(Duration::ZERO);
+        breaker.admit(Duration::ZERO).unwrap_err()
+    }
+
+    fn timed_out() -> TimedOut {
+        TimedOut::new(Duration::from_secs(7))
+    }
+
+    #[derive(Debug, Retryable)]
+    enum Units {
+        #[retry(timed_out)]
+        TooLong,
+        #[retry(rejected)]
+        HeldBack,
+        #[retry(permanent)]
+        Other,
+    }
+
+    #[allow(dead_code)]
+    #[derive(Debug, Retryable)]
+    enum Fields<'a, E: ?Sized + std::error::Error>
+    where
+        E: Send,
+    {
+        #[retry(timed_out, reached = no)]
+        TooLong(TimedOut),
+        #[retry(rejected)]
+        HeldBack { why: Rejected },
+        #[retry(forward)]
+        Other(&'a io::Error),
+        #[retry(permanent)]
+        Never(Box<E>),
+    }
+
+    /// What the type parameter has to be made from is a bound.
+    #[allow(dead_code)]
+    #[derive(Debug, Retryable)]
+    enum Generic<E, const N: usize> {
+        #[retry(timed_out)]
+        TooLong(E),
+        #[retry(rejected)]
+        HeldBack(Box<Rejected>),
+        #[retry(transient)]
+        Other([u8; N]),
+    }
+
+    #[derive(Debug, thiserror::Error, Retryable)]
+    enum BesideFrom {
+        #[error(transparent)]
+        #[retry(timed_out)]
+        TooLong(#[from] TimedOut),
+        #[error(transparent)]
+        #[retry(rejected)]
+        HeldBack {
+            #[from]
+            why: Rejected,
+        },
+    }
+
+    #[derive(Debug, Retryable)]
+    #[retry(timed_out)]
+    struct Unit;
+
+    #[derive(Debug, Retryable)]
+    #[retry(rejected)]
+    struct Tuple(Rejected);
+
+    type Both = Fields<'static, dyn std::error::Error + Send>;
+
+    #[test]
+    fn a_variant_is_made_from_our_errors_and_says_what_they_say() {
+        let timeout = Verdict::transient().with_fault(Fault::Timeout);
+        let throttle = Verdict::transient().with_fault(Fault::Throttle);
+        let refused = rejected().verdict();
+        assert_eq!(refused, throttle.with_reached(Reached::No).with_hint(Duration::from_secs(5)));
+        assert_eq!(timed_out().verdict(), timeout);
+
+        assert!(matches!(Units::from(timed_out()), Units::TooLong));
+        assert!(matches!(Units::from(rejected()), Units::HeldBack));
+        // Whether the run had made an attempt is not known here.
+        assert_eq!(
+            [Units::TooLong, Units::HeldBack, Units::Other].map(|error| error.verdict()),
+            [timeout, throttle, Verdict::permanent()]
+        );
+
+        let cut = Both::from(timed_out());
+        assert!(matches!(cut, Fields::TooLong(limit) if limit == timed_out()));
+        assert_eq!(cut.verdict(), timeout.with_reached(Reached::No));
+        assert_eq!(Both::from(rejected()).verdict(), refused);
+
+        let cut = Generic::<io::Error, 3>::from(timed_out());
+        assert!(matches!(&cut, Generic::TooLong(error) if error.kind() == io::ErrorKind::TimedOut));
+        assert_eq!(cut.verdict(), timeout);
+        assert_eq!(Generic::<io::Error, 3>::from(rejected()).verdict(), refused);
+
+        assert_eq!(BesideFrom::from(timed_out()).verdict(), timeout);
+        assert_eq!(BesideFrom::from(rejected()).verdict(), refused);
+        assert_eq!(Unit::from(timed_out()).verdict(), timeout);
+        assert_eq!(Tuple::from(rejected()).verdict(), refused);
+    }
+
+    #[test]
+    fn a_run_can_cut_and_refuse_with_the_derived_error() {
+        let breaker = Breaker::new().min_outcomes(1).open_for(Duration::from_secs(1_000_000_000));
+        breaker.admit(Duration::ZERO).unwrap().failed(Duration::ZERO);
+        let policy = || Policy::new().total(0).breaker(&breaker);
+        assert!(matches!(retry(policy(), || Ok::<(), _>(())), Err(Units::HeldBack)));
+        let cut = retry_async(Policy::new().total(0).attempt_timeout(Duration::from_secs(1)), || {
+            std::future::pending::<Result<(), Units>>()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        assert!(matches!(runtime.block_on(cut), Err(Units::TooLong)));
+    }
+}
