@@ -1,20 +1,29 @@
 //! The hook between a wait and the attempt after it.
 
 use core::fmt;
-use core::future::{Future, Ready};
+use core::future::Future;
 
 use crate::observe::event::{Attempt, Event};
 
-/// What a hook keeps over the wait: nothing where there is no hook.
+/// What a run does before a retry: [`NoHook`], or a pair of what it did already and one hook more.
 #[doc(hidden)]
 pub trait Before {
+    /// Whether there is a hook to call.
+    const HOOKED: bool;
+    /// What is kept over the wait: nothing where there is no hook.
     type Note: Copy;
     const NOTHING: Self::Note;
 
     fn note(event: impl FnOnce() -> Event<'static>) -> Self::Note;
 }
 
-/// A hook that a blocking door can call.
+/// The note of a pair's first part.
+#[inline]
+pub(crate) fn of_first<A: Before>(note: Option<Event<'static>>) -> A::Note {
+    note.map_or(A::NOTHING, |event| A::note(|| event))
+}
+
+/// Hooks that a blocking entry point can call.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this `before_retry` hook is not for a blocking run",
@@ -24,19 +33,14 @@ pub trait BeforeBlocking: Before {
     fn call(&mut self, note: Self::Note);
 }
 
-/// A hook that an async door can await.
+/// Hooks that an async entry point can await.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this `before_retry` hook is not for an async run",
     note = "in an async run the closure takes an `Event` and returns a future of `()`"
 )]
 pub trait BeforeAsync: Before {
-    type Lead: Future<Output = ()>;
-
-    /// Calls the hook, if there is one to call.
-    fn begin(&mut self, note: Self::Note) -> Option<Self::Lead>;
-
-    /// Makes the attempt, after the hook has ended.
+    /// Awaits the hooks, each made when the one before has ended, then makes the attempt.
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output>;
 }
 
@@ -82,6 +86,7 @@ impl<M: FnOnce(Attempt) -> F, F: Future> MakeTold for M {
 pub struct NoHook;
 
 impl Before for NoHook {
+    const HOOKED: bool = false;
     type Note = ();
     const NOTHING: () = ();
 
@@ -95,13 +100,6 @@ impl BeforeBlocking for NoHook {
 }
 
 impl BeforeAsync for NoHook {
-    type Lead = Ready<()>;
-
-    #[inline]
-    fn begin(&mut self, (): ()) -> Option<Ready<()>> {
-        None
-    }
-
     #[inline]
     fn lead<M: Make>(&mut self, (): (), attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
         attempt.make()
@@ -112,7 +110,8 @@ impl BeforeAsync for NoHook {
 #[derive(Clone, Copy, Debug)]
 pub struct Keep;
 
-impl Before for Keep {
+impl<A: Before> Before for (A, Keep) {
+    const HOOKED: bool = A::HOOKED;
     type Note = Option<Event<'static>>;
     const NOTHING: Self::Note = None;
 
@@ -122,22 +121,17 @@ impl Before for Keep {
     }
 }
 
-impl BeforeBlocking for Keep {
+impl<A: BeforeBlocking> BeforeBlocking for (A, Keep) {
     #[inline]
-    fn call(&mut self, _: Self::Note) {}
+    fn call(&mut self, note: Self::Note) {
+        self.0.call(of_first::<A>(note));
+    }
 }
 
-impl BeforeAsync for Keep {
-    type Lead = Ready<()>;
-
+impl<A: BeforeAsync> BeforeAsync for (A, Keep) {
     #[inline]
-    fn begin(&mut self, _: Self::Note) -> Option<Ready<()>> {
-        None
-    }
-
-    #[inline]
-    fn lead<M: Make>(&mut self, _: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
-        attempt.make()
+    fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
+        self.0.lead(of_first::<A>(note), attempt)
     }
 }
 
@@ -151,7 +145,8 @@ impl<F> fmt::Debug for Hook<F> {
     }
 }
 
-impl<F> Before for Hook<F> {
+impl<A: Before, F> Before for (A, Hook<F>) {
+    const HOOKED: bool = true;
     type Note = Option<Event<'static>>;
     const NOTHING: Self::Note = None;
 
@@ -161,41 +156,28 @@ impl<F> Before for Hook<F> {
     }
 }
 
-impl<F: FnMut(Event<'static>)> BeforeBlocking for Hook<F> {
+impl<A: BeforeBlocking, F: FnMut(Event<'static>)> BeforeBlocking for (A, Hook<F>) {
     fn call(&mut self, note: Self::Note) {
+        self.0.call(of_first::<A>(note));
         if let Some(event) = note {
-            (self.0)(event);
+            self.1.0(event);
         }
     }
 }
 
-impl<F, R> BeforeAsync for Hook<F>
+impl<A, F, R> BeforeAsync for (A, Hook<F>)
 where
+    A: BeforeAsync,
     F: FnMut(Event<'static>) -> R,
     R: Future<Output = ()>,
 {
-    type Lead = R;
-
-    #[inline]
-    fn begin(&mut self, note: Self::Note) -> Option<R> {
-        note.map(&mut self.0)
-    }
-
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
-        lead(self, note, attempt)
-    }
-}
-
-/// Awaits the hook, then the attempt.
-pub(crate) fn lead<B: BeforeAsync, M: Make>(
-    before: &mut B,
-    note: B::Note,
-    attempt: M,
-) -> impl Future<Output = <M::Future as Future>::Output> {
-    async move {
-        if let Some(hook) = before.begin(note) {
-            hook.await;
-        }
-        attempt.make().await
+        let (first, Hook(hook)) = self;
+        first.lead(of_first::<A>(note), move || async move {
+            if let Some(event) = note {
+                hook(event).await;
+            }
+            attempt.make().await
+        })
     }
 }

@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::future::Future;
 #[cfg(feature = "reqwest")]
-use core::future::poll_fn;
+use core::future::{poll_fn, ready};
 #[cfg(feature = "tower")]
 use core::pin::Pin;
 #[cfg(feature = "reqwest")]
@@ -24,6 +24,8 @@ pub(crate) mod retry;
 pub(crate) mod runs;
 #[cfg(feature = "std")]
 pub(crate) mod shared;
+#[cfg(feature = "tower")]
+pub(crate) mod staged;
 
 use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make, MakeTold};
 use crate::drive::bound::{Bound, Guard, Lent};
@@ -153,7 +155,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     }
 }
 
-impl<P: Plan, C, K, O: Observer, T> Driver<P, C, K, O, Keep, T> {
+impl<P: Plan, C, K, O: Observer, A: Before, T> Driver<P, C, K, O, (A, Keep), T> {
     /// The failure before the attempt that is due, for a hook that stands in place.
     #[inline]
     pub const fn event(&self) -> Option<Event<'static>> {
@@ -647,7 +649,10 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let cuts = self.retry.plan.limit() != u64::MAX;
         let due = self.due_at(memory, T::now);
         let limit = if cuts { due.attempt(|| self.retry.timer.now()).left } else { None };
-        let Some(hook) = self.retry.before.begin(core::mem::replace(&mut self.note, B::NOTHING)) else { return limit };
+        if !B::HOOKED {
+            return limit;
+        }
+        let hook = self.retry.before.lead(core::mem::replace(&mut self.note, B::NOTHING), || ready(()));
         let Some(limit) = limit else {
             hook.await;
             return None;
@@ -656,8 +661,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let began = timer.now();
         let mut hook = pin!(hook);
         // What is ready at once needs no timer.
-        let ready = poll_fn(|context| Poll::Ready(hook.as_mut().poll(context).is_ready())).await;
-        if !ready && !limit.is_zero() {
+        let ended = poll_fn(|context| Poll::Ready(hook.as_mut().poll(context).is_ready())).await;
+        if !ended && !limit.is_zero() {
             let mut sleep = pin!(timer.sleep(limit));
             poll_fn(|context| {
                 // The sleep is asked first, lest a busy hook use up the task's turn.

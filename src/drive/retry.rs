@@ -143,21 +143,37 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
 
     /// Calls this after the wait, before the next attempt: to refresh a token, or to reconnect.
     ///
-    /// It is part of the attempt that it precedes. In an async door the closure returns a future of `()`, and an attempt
-    /// timeout covers both; in a blocking door it returns `()`. For a hook that borrows what the operation
-    /// borrows, too, use the in-place form of [`retry_async!`](crate::retry_async!). If the compiler calls a hook closure
-    /// "not general enough" in a task that is spawned, that form helps, and so does a `fn` as the hook.
-    pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, Hook<F>, T>
+    /// The hook is part of the attempt that it precedes. In an async run the closure returns a future of `()`, and an
+    /// attempt timeout covers both. In a blocking run it returns `()`. A second hook runs after the first: it is called
+    /// when the first one, or its future, has ended. A hook in place, in a macro or the attribute, runs last.
+    ///
+    /// For a hook that borrows what the operation borrows, use the in-place form of
+    /// [`retry_async!`](crate::retry_async!). If the compiler calls a hook closure "not general enough" in a task that is
+    /// spawned, that form helps, and so does a `fn` as the hook.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    /// use std::{cell::RefCell, io, time::Duration};
+    ///
+    /// let log = RefCell::new(Vec::new());
+    /// let policy = Policy::new().total(1).backoff(Duration::ZERO);
+    /// let run = policy
+    ///     .before_retry(|_| log.borrow_mut().push("token"))
+    ///     .before_retry(|_| log.borrow_mut().push("connection"));
+    /// let _ = run.run(|| Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionReset)));
+    /// assert_eq!(*log.borrow(), ["token", "connection"]);
+    /// ```
+    pub fn before_retry<R, F>(self, hook: F) -> Retry<P, C, K, O, (B, Hook<F>), T>
     where
         F: FnMut(Event<'static>) -> R,
     {
-        replace!(self, before: Hook(hook))
+        replace!(self, before: (self.before, Hook(hook)))
     }
 
     /// Keeps the event for a hook that stands in place, in an expansion.
     #[doc(hidden)]
-    pub fn keep_event(self) -> Retry<P, C, K, O, Keep, T> {
-        replace!(self, before: Keep)
+    pub fn keep_event(self) -> Retry<P, C, K, O, (B, Keep), T> {
+        replace!(self, before: (self.before, Keep))
     }
 
     /// Waits and tells the time with this timer: a [`Timer`](crate::Timer) for async runs, a
@@ -447,7 +463,7 @@ macro_rules! start_of_a_chain {
             }
 
             /// As [`Retry::before_retry`].
-            pub fn before_retry<R, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, (), Hook<F>>
+            pub fn before_retry<R, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, (), (NoHook, Hook<F>)>
             where
                 F: FnMut(Event<'static>) -> R,
             {

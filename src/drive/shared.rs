@@ -5,8 +5,9 @@ use core::future::Future;
 use core::pin::Pin;
 use std::boxed::Box;
 use std::sync::Arc;
+use std::vec::Vec;
 
-use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Hook, Make, NoHook, lead};
+use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Hook, Make, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, Classify, When};
 use crate::drive::retry::Retry;
 #[cfg(target_has_atomic = "64")]
@@ -135,7 +136,7 @@ type AnyWhen<E> = dyn FnMut(&E) -> Verdict + Send + Sync;
 type AnyOnRetry<E> = dyn FnMut(Event<'_, E>) + Send + Sync;
 type AnyHook = dyn FnMut(Event<'static>) + Send + Sync;
 type AnyAsyncHook = dyn FnMut(Event<'static>) -> SharedLead + Send + Sync;
-type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The classifier of a [`SharedRetry`].
 pub struct SharedClassify<E>(Classifier<E>);
@@ -455,13 +456,25 @@ where
     }
 }
 
-/// The blocking `before_retry` hook of a [`SharedRetry`].
+/// The blocking `before_retry` hooks of a [`SharedRetry`].
 #[derive(Clone)]
 pub struct SharedHook(PerRun<AnyHook>);
 
-/// The async `before_retry` hook of a [`SharedRetry`].
+/// The async `before_retry` hooks of a [`SharedRetry`].
 #[derive(Clone)]
-pub struct SharedAsyncHook(PerRun<AnyAsyncHook>);
+pub struct SharedAsyncHook(Vec<PerRun<AnyAsyncHook>>);
+
+#[cfg(feature = "tower")]
+impl SharedAsyncHook {
+    #[allow(clippy::missing_const_for_fn)] // Not yet in the oldest Rust.
+    pub(crate) fn hooks(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn call(&mut self, index: usize, event: Event<'static>) -> Option<SharedLead> {
+        self.0.get_mut(index).map(|hook| hook.get()(event))
+    }
+}
 
 impl fmt::Debug for SharedHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -476,6 +489,7 @@ impl fmt::Debug for SharedAsyncHook {
 }
 
 impl Before for SharedHook {
+    const HOOKED: bool = true;
     type Note = Option<Event<'static>>;
     const NOTHING: Self::Note = None;
 
@@ -493,6 +507,7 @@ impl BeforeBlocking for SharedHook {
 }
 
 impl Before for SharedAsyncHook {
+    const HOOKED: bool = true;
     type Note = Option<Event<'static>>;
     const NOTHING: Self::Note = None;
 
@@ -502,29 +517,31 @@ impl Before for SharedAsyncHook {
 }
 
 impl BeforeAsync for SharedAsyncHook {
-    type Lead = SharedLead;
-
-    fn begin(&mut self, note: Self::Note) -> Option<SharedLead> {
-        note.map(|event| self.0.get()(event))
-    }
-
     fn lead<M: Make>(&mut self, note: Self::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
-        lead(self, note, attempt)
+        async move {
+            if let Some(event) = note {
+                for hook in &mut self.0 {
+                    hook.get()(event).await;
+                }
+            }
+            attempt.make().await
+        }
     }
 }
 
-/// A blocking hook, or none, that can be shared.
+/// Blocking hooks, or none, that can be shared.
 #[doc(hidden)]
 pub trait ShareHook {
     type Shared;
     fn share(self) -> Self::Shared;
 }
 
-/// An async hook, or none, that can be shared.
+/// Async hooks, or none, that can be shared.
 #[doc(hidden)]
 pub trait ShareAsyncHook {
     type Shared;
     fn share(self) -> Self::Shared;
+    fn gather(self) -> SharedAsyncHook;
 }
 
 impl ShareHook for NoHook {
@@ -541,27 +558,68 @@ impl ShareAsyncHook for NoHook {
     fn share(self) -> Self {
         self
     }
-}
 
-impl<F: FnMut(Event<'static>) + Clone + Send + Sync + 'static> ShareHook for Hook<F> {
-    type Shared = SharedHook;
-
-    fn share(self) -> SharedHook {
-        SharedHook(PerRun::new(move || -> Box<AnyHook> { Box::new(self.0.clone()) }))
+    fn gather(self) -> SharedAsyncHook {
+        SharedAsyncHook(Vec::new())
     }
 }
 
-impl<F, R> ShareAsyncHook for Hook<F>
+impl ShareHook for SharedHook {
+    type Shared = Self;
+
+    fn share(self) -> Self {
+        self
+    }
+}
+
+impl ShareAsyncHook for SharedAsyncHook {
+    type Shared = Self;
+
+    fn share(self) -> Self {
+        self
+    }
+
+    fn gather(self) -> Self {
+        self
+    }
+}
+
+/// All hooks as one closure.
+impl<A, F> ShareHook for (A, Hook<F>)
 where
+    A: BeforeBlocking + Clone + Send + Sync + 'static,
+    F: FnMut(Event<'static>) + Clone + Send + Sync + 'static,
+{
+    type Shared = SharedHook;
+
+    fn share(self) -> SharedHook {
+        SharedHook(PerRun::new(move || -> Box<AnyHook> {
+            let mut hooks = self.clone();
+            Box::new(move |event| hooks.call(Some(event)))
+        }))
+    }
+}
+
+/// Each hook by itself, since it may only be called when the one before has ended.
+impl<A, F, R> ShareAsyncHook for (A, Hook<F>)
+where
+    A: ShareAsyncHook,
     F: FnMut(Event<'static>) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = ()> + Send + 'static,
 {
     type Shared = SharedAsyncHook;
 
     fn share(self) -> SharedAsyncHook {
-        SharedAsyncHook(PerRun::new(move || -> Box<AnyAsyncHook> {
-            let mut hook = self.0.clone();
+        self.gather()
+    }
+
+    fn gather(self) -> SharedAsyncHook {
+        let (earlier, Hook(hook)) = self;
+        let mut hooks = earlier.gather();
+        hooks.0.push(PerRun::new(move || -> Box<AnyAsyncHook> {
+            let mut hook = hook.clone();
             Box::new(move |event| Box::pin(hook(event)))
-        }))
+        }));
+        hooks
     }
 }

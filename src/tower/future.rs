@@ -15,6 +15,7 @@ use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{ForRequest, Plan};
 use crate::drive::retry::Retry;
+use crate::drive::staged::Staged;
 use crate::drive::{Driver, Memory, Step};
 use crate::observe::{Observer, Refuse};
 use crate::time::{Timer, Yield};
@@ -64,8 +65,9 @@ pin_project! {
         // In an attempt. The first one begins with a service that is ready: the caller has seen to it.
         Unready,
         Ready,
-        Begun,
-        Leading { #[pin] lead: L },
+        // So many hooks have ended.
+        Begun { hooks: usize },
+        Leading { hooks: usize, #[pin] lead: L },
         Led,
         Called { #[pin] call: F },
         // The outcome has been taken.
@@ -119,7 +121,7 @@ where
     C: Classify<S::Error>,
     K: Accept<S::Response>,
     O: Refuse<S::Error>,
-    B: BeforeAsync<Lead = L>,
+    B: Staged<Lead = L>,
     L: Future<Output = ()>,
     T: Timer,
     U: Judge<S::Response>,
@@ -168,12 +170,12 @@ where
                 }
                 Now::Ready => {
                     let Some(refused) = driver.refuse() else {
-                        state.set(State::Begun);
+                        state.set(State::Begun { hooks: 0 });
                         continue;
                     };
                     Err(refused)
                 }
-                Now::Begun | Now::Leading { .. } | Now::Led | Now::Called { .. } => {
+                Now::Begun { .. } | Now::Leading { .. } | Now::Led | Now::Called { .. } => {
                     let (service, request, again) = (&mut *this.service, &mut *this.request, &mut *this.again);
                     let state = &mut state;
                     ready!(driver.poll_guard(
@@ -184,14 +186,18 @@ where
                         |before, note, context, late| {
                             loop {
                                 match state.as_mut().project() {
-                                    Now::Begun | Now::Led if late => return Poll::Pending,
-                                    Now::Begun => match before.begin(note) {
-                                        Some(lead) => state.set(State::Leading { lead }),
-                                        None => state.set(State::Led),
-                                    },
-                                    Now::Leading { lead } => {
+                                    Now::Begun { .. } | Now::Led if late => return Poll::Pending,
+                                    Now::Begun { hooks } => {
+                                        let hooks = *hooks;
+                                        match before.begin(note, hooks) {
+                                            Some(lead) => state.set(State::Leading { hooks, lead }),
+                                            None => state.set(State::Led),
+                                        }
+                                    }
+                                    Now::Leading { hooks, lead } => {
                                         ready!(lead.poll(context));
-                                        state.set(State::Led);
+                                        let hooks = *hooks + 1;
+                                        state.set(State::Begun { hooks });
                                     }
                                     Now::Led => {
                                         // There is one: the core ends a run whose request is spent.

@@ -17,11 +17,11 @@ pub use self::future::ResponseFuture;
 #[cfg(feature = "http")]
 use self::http::HttpRules;
 use self::rules::{Again, Alike, ByClone, CloneRequest, ForRequest, Judge, Rules};
-use crate::drive::before::BeforeAsync;
 use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
+use crate::drive::staged::Staged;
 #[cfg(feature = "http")]
 use crate::http::HttpPolicy;
 use crate::observe::Refuse;
@@ -189,7 +189,7 @@ where
     C: Classify<S::Error> + Clone,
     K: Accept<S::Response> + Clone,
     O: Refuse<S::Error> + Clone,
-    B: BeforeAsync + Clone,
+    B: Staged + Clone,
     T: Timer + Clone,
     U: Rules<Req> + Judge<S::Response> + Clone,
     A: Again<Req> + Clone,

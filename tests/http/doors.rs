@@ -395,6 +395,35 @@ async fn a_hook_uses_up_the_attempt_timeout_of_every_client() {
 }
 
 #[tokio::test]
+async fn a_second_before_retry_runs_after_the_first_for_every_client() {
+    static LOG: std::sync::Mutex<Vec<&str>> = std::sync::Mutex::new(Vec::new());
+    let note = |line| LOG.lock().unwrap().push(line);
+    let check = |what: &str| assert_eq!(std::mem::take(&mut *LOG.lock().unwrap()), ["first", "second"], "{what}");
+
+    let server = answers(&[BUSY, OK]);
+    let first = async |_: Event<'static>| {
+        tokio::task::yield_now().await;
+        note("first");
+    };
+    let twice = POLICY.before_retry(first).before_retry(async |_: Event<'static>| note("second"));
+    assert_eq!(client().get(server.url()).retry(twice).text().await.unwrap(), "page");
+    check("reqwest");
+
+    let server = answers(&[BUSY, OK]);
+    let twice = POLICY.before_retry(move |_: Event<'static>| note("first"));
+    let twice = twice.before_retry(move |_: Event<'static>| note("second"));
+    let url = server.url();
+    let page = tokio::task::spawn_blocking(move || blocking().get(url).retry(twice).text());
+    assert_eq!(page.await.unwrap().unwrap(), "page");
+    check("blocking reqwest");
+
+    let server = answers(&[BUSY, OK]);
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
+    assert_eq!(agent.get(&server.url()).policy(twice).text().unwrap(), "page");
+    check("ureq");
+}
+
+#[tokio::test]
 async fn mounts_know_no_letter_case() {
     let server = answers(&[BUSY, OK]);
     let url = server.url().replace("http://", "HTTP://");

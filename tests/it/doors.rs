@@ -16,7 +16,7 @@ use persevere::{
 use proptest::prelude::*;
 
 use crate::support::{
-    CUT, Door, Failed, any_jitter, any_time, any_verdict, millis, permanent, secs, through, transient,
+    CUT, Door, Failed, any_jitter, any_time, any_verdict, awaited, millis, permanent, secs, through, transient,
 };
 
 /// Waits 0, 0.6 s, 1.2 s, exactly.
@@ -616,6 +616,153 @@ fn an_attempt_is_told_no_more_time_than_its_timeout() {
     assert_eq!(told.take(), [Some(secs(5))]);
     let _ = block_on(PLAIN.total(0).timer(&timer).run_async_with(note));
     assert_eq!(told.take(), [None]);
+}
+
+/// Functions whose policy has a hook, and that have one more.
+mod hooked_twice {
+    use std::cell::RefCell;
+
+    use persevere::testing::VirtualTimer;
+    use persevere::{Event, Policy, retry};
+
+    use crate::support::{Failed, secs, transient};
+
+    pub(super) type Log = RefCell<Vec<&'static str>>;
+
+    pub(super) fn note(log: &Log, line: &'static str) {
+        log.borrow_mut().push(line);
+    }
+
+    pub(super) fn call(log: &Log) -> Result<(), Failed> {
+        note(log, "call");
+        Err(transient())
+    }
+
+    /// Its first half runs when it is called, its second when it is awaited.
+    pub(super) async fn slow(log: &Log, timer: &VirtualTimer, lines: [&'static str; 2]) {
+        note(log, lines[0]);
+        persevere::Timer::sleep(timer, secs(1)).await;
+        note(log, lines[1]);
+    }
+
+    #[retry(policy = policy.before_retry(|_: Event<'static>| note(log, "first")), before_retry = { note(log, "second"); })]
+    pub(super) fn block(policy: Policy, log: &Log) -> Result<(), Failed> {
+        call(log)
+    }
+
+    #[retry(policy = policy.before_retry(|_: Event<'static>| note(log, "first")), before_retry = |_| note(log, "second"))]
+    pub(super) fn event(policy: Policy, log: &Log) -> Result<(), Failed> {
+        call(log)
+    }
+
+    #[retry(policy = policy.before_retry(|_: Event<'static>| note(log, "first")), before_retry = second)]
+    pub(super) fn named(policy: Policy, second: impl FnMut(Event<'static>), log: &Log) -> Result<(), Failed> {
+        call(log)
+    }
+
+    #[retry(
+        policy = policy.before_retry(async |_: Event<'static>| slow(log, timer, ["first", "ended"]).await),
+        timer = timer,
+        before_retry = { slow(log, timer, ["second", "ended too"]).await; },
+    )]
+    pub(super) async fn block_async(policy: Policy, timer: &VirtualTimer, log: &Log) -> Result<(), Failed> {
+        call(log)
+    }
+
+    #[retry(
+        policy = policy.before_retry(async |_: Event<'static>| slow(log, timer, ["first", "ended"]).await),
+        attempt_timeout = 60,
+        timer = timer,
+        before_retry = |_| slow(log, timer, ["second", "ended too"]).await,
+    )]
+    pub(super) async fn event_async(policy: Policy, timer: &VirtualTimer, log: &Log) -> Result<(), Failed> {
+        call(log)
+    }
+}
+
+#[test]
+fn a_second_before_retry_runs_after_the_first_in_every_blocking_entry_point() {
+    use hooked_twice::{call, note};
+
+    let log = hooked_twice::Log::default();
+    let policy = PLAIN.total(1).backoff(Duration::ZERO);
+    let check = |outcome: Result<(), Failed>, what: &str| {
+        assert!(outcome.is_err());
+        assert_eq!(log.take(), ["call", "first", "second", "call"], "{what}");
+    };
+    let (first, second) = (|_: Event<'static>| note(&log, "first"), |_: Event<'static>| note(&log, "second"));
+    let twice = policy.before_retry(first).before_retry(second);
+    check(retry(twice, || call(&log)), "retry");
+    check(twice.run_with(|_| call(&log)), "run_with");
+    check(retry_in_place!(twice, call(&log)), "retry!");
+    check(retry_in_place!(policy.before_retry(first), before_retry = { note(&log, "second") }, call(&log)), "in place");
+    check(hooked_twice::block(policy, &log), "attribute, block");
+    check(hooked_twice::event(policy, &log), "attribute, event");
+    check(hooked_twice::named(policy, second, &log), "attribute, function");
+    let _ = retry(twice.before_retry(|_| note(&log, "third")), || call(&log));
+    assert_eq!(log.take(), ["call", "first", "second", "third", "call"]);
+}
+
+#[test]
+fn a_second_before_retry_is_called_when_the_first_one_has_ended_in_every_async_entry_point() {
+    use hooked_twice::{call, note, slow};
+    use persevere::tower::RetryLayer;
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    let log = hooked_twice::Log::default();
+    let timer = VirtualTimer::new();
+    let policy = PLAIN.total(1).backoff(Duration::ZERO);
+    let check = |outcome: Result<(), Failed>, what: &str| {
+        assert!(outcome.is_err());
+        assert_eq!(log.take(), ["call", "first", "ended", "second", "ended too", "call"], "{what}");
+    };
+    let first = |_: Event<'static>| {
+        // A closure's own part belongs to the hook.
+        note(&log, "first");
+        let slow = slow(&log, &timer, ["ended", "gone"]);
+        async {
+            slow.await;
+            assert_eq!(log.borrow_mut().pop(), Some("gone"));
+        }
+    };
+    let second = |_: Event<'static>| {
+        note(&log, "second");
+        let slow = slow(&log, &timer, ["ended too", "gone"]);
+        async {
+            slow.await;
+            assert_eq!(log.borrow_mut().pop(), Some("gone"));
+        }
+    };
+    let once = policy.timer(&timer).before_retry(first);
+    let twice = once.before_retry(second);
+    for door in Door::ASYNC {
+        check(block_on(async { awaited!(door, twice, || async { call(&log) }) }), &format!("{door:?}"));
+        let limited = twice.attempt_timeout(secs(60));
+        check(block_on(async { awaited!(door, limited, || async { call(&log) }) }), &format!("{door:?}, timed"));
+    }
+    let outcome = block_on(async {
+        retry_async!(once, before_retry = { slow(&log, &timer, ["second", "ended too"]).await }, call(&log))
+    });
+    check(outcome, "in place");
+    check(block_on(hooked_twice::block_async(policy, &timer, &log)), "attribute, block");
+    check(block_on(hooked_twice::event_async(policy, &timer, &log)), "attribute, event");
+    let service = RetryLayer::new(twice).layer(service_fn(|()| async { call(&log) }));
+    check(block_on(service.oneshot(())), "tower");
+    let third = twice.before_retry(async |_| note(&log, "third"));
+    let service = RetryLayer::new(third).layer(service_fn(|()| async { call(&log) }));
+    assert!(block_on(service.oneshot(())).is_err());
+    assert_eq!(log.take(), ["call", "first", "ended", "second", "ended too", "third", "call"]);
+}
+
+#[test]
+fn an_attempt_timeout_covers_every_hook() {
+    let log = hooked_twice::Log::default();
+    let timer = VirtualTimer::new();
+    let slow = async |_: Event<'static>| hooked_twice::slow(&log, &timer, ["begun", "ended"]).await;
+    let policy = PLAIN.total(1).backoff(Duration::ZERO).attempt_timeout(millis(1500)).timer(&timer);
+    let outcome = block_on(policy.before_retry(slow).before_retry(slow).run_async(async || hooked_twice::call(&log)));
+    assert_eq!((outcome.unwrap_err().number, timer.elapsed()), (crate::support::CUT, millis(1500)));
+    assert_eq!(log.take(), ["call", "begun", "ended", "begun"]);
 }
 
 /// The functions whose hook is a key of the attribute.

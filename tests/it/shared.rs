@@ -131,6 +131,50 @@ fn an_async_hook_and_an_attempt_timeout_can_be_kept_too() {
 }
 
 #[test]
+fn a_shared_retry_keeps_all_its_hooks_and_their_order() {
+    type Log = Arc<std::sync::Mutex<Vec<&'static str>>>;
+    let log = Log::default();
+    let note = |line: &'static str| {
+        let log = Arc::clone(&log);
+        move |_: Event<'static>| log.lock().unwrap().push(line)
+    };
+    let policy = Policy::new().total(1).backoff(std::time::Duration::ZERO);
+    let shared = policy.before_retry(note("first")).before_retry(note("second")).shared();
+    let more = shared.clone().before_retry(note("third")).shared();
+    let fails = || Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut));
+    for (run, lines) in [(shared, 2), (more, 3)] {
+        assert!(retry(run, fails).is_err());
+        assert_eq!(std::mem::take(&mut *log.lock().unwrap()), ["first", "second", "third"][..lines]);
+    }
+
+    let note_async = |line: &'static str| {
+        let log = Arc::clone(&log);
+        move |_: Event<'static>| {
+            let log = Arc::clone(&log);
+            async move { log.lock().unwrap().push(line) }
+        }
+    };
+    let shared = policy.before_retry(note_async("first")).before_retry(note_async("second")).shared_async();
+    let more = shared.clone().before_retry(note_async("third"));
+    for lines in [2, 3] {
+        let outcome = futures::executor::block_on(async {
+            if lines == 2 {
+                retry_async(shared.clone(), async || fails()).await
+            } else {
+                retry_async(more.clone().shared_async(), async || fails()).await
+            }
+        });
+        assert!(outcome.is_err());
+        assert_eq!(std::mem::take(&mut *log.lock().unwrap()), ["first", "second", "third"][..lines]);
+    }
+
+    let service =
+        tower::Layer::layer(&persevere::tower::RetryLayer::new(shared), tower::service_fn(async |()| fails()));
+    assert!(futures::executor::block_on(tower::ServiceExt::oneshot(service, ())).is_err());
+    assert_eq!(std::mem::take(&mut *log.lock().unwrap()), ["first", "second"]);
+}
+
+#[test]
 fn the_guards_of_a_shared_retry_are_shared_by_its_clones() {
     static BREAKER: Breaker = Breaker::new();
     let budget = Arc::new(Budget::new().size(1));
