@@ -96,7 +96,7 @@ impl Run {
     /// Decides what follows a failure at `now`.
     ///
     /// A wait that would reach the deadline is not begun. If your own wait took longer than it should, ask
-    /// [`left`](Run::left) before the attempt, and make none if nothing is left.
+    /// [`remaining`](Run::remaining) before the attempt, and make none if nothing remains.
     ///
     /// `random` should be uniform over all of `u64`; it is used only if the policy has jitter.
     pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Decision {
