@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use persevere_benches::operation::{LARGE, SMALL};
-use persevere_benches::{blocking, blocking_rows, check, delays, future, future_rows, measure, operation};
+use persevere_benches::{blocking, blocking_rows, check, delays, future, future_rows, hints, measure, operation};
 use tokio::runtime::Runtime;
 
 /// Operations that run at the same time.
@@ -167,6 +167,15 @@ fn budgets(c: &mut Criterion) {
     }
 }
 
+/// What a server's headers cost, whatever they are.
+fn hostile_hints(c: &mut Criterion) {
+    let mut rows = c.benchmark_group("hints");
+    for (name, headers) in hints::rows() {
+        rows.bench_function(name, |b| b.iter(|| persevere::http::retry_after_at(black_box(&headers), hints::now())));
+    }
+    rows.finish();
+}
+
 fn settings() -> Criterion {
     check::all();
     let (warm_up, measurement, samples) = if quick() { (20, 50, 10) } else { (200, 700, 40) };
@@ -181,6 +190,6 @@ fn settings() -> Criterion {
 criterion_group! {
     name = all;
     config = settings();
-    targets = first_try, retries, waits, concurrent, budgets
+    targets = first_try, retries, waits, concurrent, budgets, hostile_hints
 }
 criterion_main!(all);

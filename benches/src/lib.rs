@@ -8,6 +8,7 @@ pub mod budget;
 pub mod check;
 pub mod delays;
 pub mod future;
+pub mod hints;
 pub mod measure;
 pub mod operation;
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ::http::HeaderMap;
 use ::http::header::{DATE, RETRY_AFTER};
 
-use super::date::date;
+use super::date::{date, is_weekday};
 use crate::time::wall;
 
 /// Reads from a response's headers how long the server asks to wait; `None` if it does not, or not legibly.
@@ -21,9 +21,13 @@ use crate::time::wall;
 ///    used up: not if the header itself says that something is left, or a `-Remaining` one says anything but 0.
 ///
 /// A number may have a fraction. A date is read against the response's own `Date` header if it has one, so that a wrong
-/// local clock does no harm, and a date in the past asks for zero. Space around a value is skipped; of several values
-/// the longest wait counts, since it satisfies all. What can't be read (a sign, an exponent, text) is ignored, and what
-/// is absurdly large saturates: the policy's [`max_hint`](crate::Policy::max_hint) ends such a run.
+/// local clock does no harm, and a date in the past asks for zero. A year of two digits is at most 50 years ahead of that
+/// time (RFC 9110, 5.6.7). Space around a value is skipped. Of several values the longest wait counts, because it
+/// satisfies all. What can't be read (a sign, an exponent, text) is ignored, and what is absurdly large saturates: the
+/// policy's [`max_hint`](crate::Policy::max_hint) ends such a run.
+///
+/// A header that is longer than 256 bytes or has more than 8 items, in all its lines together, is ignored. So the work
+/// is bounded, whatever the server sends.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -69,11 +73,14 @@ const REMAINING: [&str; 3] = ["ratelimit-remaining", "x-ratelimit-remaining", "x
 fn read(headers: &HeaderMap, now: impl Fn() -> Option<SystemTime>) -> Option<Duration> {
     // Found once, however many dates there are to read against it.
     let moment = OnceCell::new();
-    let now = || *moment.get_or_init(|| values(headers, DATE.as_str()).find_map(date).or_else(&now));
+    let now = || {
+        let of_server = || values(headers, DATE.as_str()).find_map(|text| date(text, &now));
+        *moment.get_or_init(|| of_server().or_else(&now))
+    };
     let milliseconds = |name| longest(headers, name, |text| number(text, 6));
     let mut found = MILLISECONDS.into_iter().find_map(milliseconds);
     found = found.or_else(|| {
-        longest(headers, RETRY_AFTER.as_str(), |text| number(text, 9).or_else(|| Some(until(date(text)?, now()?))))
+        longest(headers, RETRY_AFTER.as_str(), |text| number(text, 9).or_else(|| Some(until(date(text, now)?, now()?))))
     });
     found = found.or_else(|| values(headers, "ratelimit").filter_map(rate_limit).max());
     found.or_else(|| {
@@ -88,15 +95,44 @@ fn read(headers: &HeaderMap, now: impl Fn() -> Option<SystemTime>) -> Option<Dur
     })
 }
 
-/// The header's values, as text without space around it.
+/// The most that is read of one header, all its lines together. Nobody who means to be understood writes more.
+const LONGEST: usize = 256;
+const MOST_ITEMS: usize = 8;
+
+/// The header's lines, as text without space around it; none of a header that is too long, so that the server has no say
+/// in how much work it is to read.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim)
+    let lines = headers.get_all(name);
+    let (mut length, mut count) = (0, 0);
+    let is_short = lines.iter().all(|line| {
+        length += line.len();
+        // A line that is no text is an item, too, and so is an empty one.
+        count +=
+            if length > LONGEST { 0 } else { line.to_str().map_or(1, |text| items(text).take(MOST_ITEMS + 1).count()) };
+        length <= LONGEST && count <= MOST_ITEMS
+    });
+    let lines = is_short.then(|| lines.into_iter());
+    lines.into_iter().flatten().filter_map(|value| value.to_str().ok()).map(str::trim)
 }
 
-/// The longest wait of all the header's values. A value is taken whole first, since dates have commas in them.
+/// What stands between commas. A weekday and the date after its comma are one item.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let end = match text.split_once(',') {
+            None => text.len(),
+            Some((weekday, date)) if is_weekday(weekday) => weekday.len() + 1 + date.find(',').unwrap_or(date.len()),
+            Some((item, _)) => item.len(),
+        };
+        rest = text.get(end + 1..);
+        text.get(..end).map(str::trim)
+    })
+}
+
+/// The longest wait of all the header's items.
 fn longest(headers: &HeaderMap, name: &str, read: impl Fn(&str) -> Option<Duration>) -> Option<Duration> {
-    let each = |text: &str| read(text).or_else(|| text.split(',').filter_map(|item| read(item.trim())).max());
-    values(headers, name).filter_map(each).max()
+    values(headers, name).flat_map(items).filter_map(read).max()
 }
 
 /// A decimal number of units of 10^`exponent` nanoseconds, saturating. No sign, no exponent, no digit but ASCII's.
@@ -175,7 +211,7 @@ mod tests {
         for (name, value) in headers {
             map.append(name, value);
         }
-        retry_after_at(&map, date(NOW).unwrap()).map(|hint| hint.as_secs_f64())
+        retry_after_at(&map, date(NOW, || None).unwrap()).map(|hint| hint.as_secs_f64())
     }
 
     #[test]
@@ -205,7 +241,7 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(hint(&[("retry-after", value)]), expected, "{value:?}");
         }
-        let absurd = "9".repeat(4000);
+        let absurd = "9".repeat(256);
         assert_eq!(hint(&[("retry-after", &absurd)]), Some(Duration::from_nanos(u64::MAX).as_secs_f64()));
     }
 

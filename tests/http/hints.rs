@@ -68,7 +68,33 @@ const FORMS: &[(&str, Then)] = &[
     ("x-ratelimit-reset: 784111787\r\n", GivesUp), // Smaller than any moment since 2001: seconds.
     ("x-rate-limit-reset: 20\r\n", Waits(20_000)),
     ("retry-after: 2\r\nx-ratelimit-reset: 20\r\n", Waits(2_000)),
+    // A leap second, in each form.
+    ("retry-after: Sun, 06 Nov 1994 08:49:60 GMT\r\n", Waits(23_000)),
+    ("retry-after: Sunday, 06-Nov-94 08:49:60 GMT\r\n", Waits(23_000)),
+    ("retry-after: Sun Nov  6 08:49:60 1994\r\n", Waits(23_000)),
+    ("retry-after: Sun, 6 Nov 1994 09:49:60 +0100\r\n", Waits(23_000)),
+    // Years of two digits: to come for 50 years, and past from then on.
+    ("retry-after: Sunday, 06-Nov-44 08:49:37 GMT\r\n", GivesUp),
+    ("retry-after: Sunday, 06-Nov-44 08:49:38 GMT\r\n", Ignores),
+    ("retry-after: Monday, 06-Nov-45 08:49:46 GMT\r\n", Ignores),
+    ("retry-after: Sunday, 06-Nov-93 08:49:46 GMT\r\n", Ignores),
+    // Eight items are read, more are not.
+    ("retry-after: 1, 2, 3, 4, 5, 6, 7, 8\r\n", Waits(8_000)),
+    ("retry-after: 1, 2, 3, 4, 5, 6, 7, 8, 9\r\n", Ignores),
 ];
+
+/// Headers at the longest that is read, and above.
+fn long_forms() -> Vec<(&'static str, Then)> {
+    let padded = |length: usize| &*Box::leak(format!("retry-after: {:0>length$}\r\n", 7).into_boxed_str());
+    let many = |count: usize| &*Box::leak("retry-after: 7\r\n".repeat(count).into_boxed_str());
+    vec![
+        (padded(256), Waits(7_000)),
+        (padded(257), Ignores),
+        (padded(4096), Ignores),
+        (many(8), Waits(7_000)),
+        (many(9), Ignores),
+    ]
+}
 
 /// A client of each kind, as the tests ask it: the method, the URL, the policy; and what it made of it.
 type Ask = fn(bool, &str, Policy, &VirtualTimer) -> (Option<u16>, Report);
@@ -119,7 +145,7 @@ fn server(status: u16, headers: &'static str, always: bool) -> Server {
 fn every_form_of_a_hint_is_obeyed_ignored_or_refused() {
     const POLICY: Policy = Policy::new().backoff(BACKOFF).immediate_first(false).jitter(Jitter::None);
     for (client, ask) in CLIENTS {
-        for &(form, then) in FORMS {
+        for (form, then) in FORMS.iter().copied().chain(long_forms()) {
             let headers: &'static str = Box::leak(format!("{DATE}{form}").into_boxed_str());
             let story = format!("{client}, {form:?}");
 

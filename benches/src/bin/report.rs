@@ -518,6 +518,16 @@ fn times(page: &mut Page) {
         );
         page.table("budget", &budgets);
     }
+
+    let hints = [timed("hints", "time")];
+    if hints.iter().any(Option::is_some) {
+        page.section("What a server asks for");
+        page.paragraph(
+            "The time that `http::retry_after_at` takes for a response's headers. The server chooses them, so the work \
+             is bounded: of each header at most 256 bytes and 8 items are read. No row is to take more than 20 µs.",
+        );
+        page.table("hint", &hints);
+    }
 }
 
 fn room(page: &mut Page) {
