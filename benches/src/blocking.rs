@@ -82,7 +82,7 @@ const POLICY: persevere::Policy = persevere::Policy::new()
     .total(RETRIES)
     .backoff(ZERO)
     .immediate_first(false)
-    .max(CAP)
+    .max_wait(CAP)
     .jitter(persevere::Jitter::None)
     .valid();
 

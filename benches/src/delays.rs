@@ -46,7 +46,7 @@ pub const PLAIN: &[Row] = &[
     Row {
         name: "persevere `Backoff`",
         from: Some("persevere"),
-        sum: || sum(persevere::Backoff::new(black_box(BASE)).immediate_first(false).max(CAP)),
+        sum: || sum(persevere::Backoff::new(black_box(BASE)).immediate_first(false).max_wait(CAP)),
     },
     row("backon", || sum(backon(black_box(BASE), false))),
     row("backoff", || sum(backoff(black_box(BASE), 0.0))),
@@ -74,7 +74,7 @@ pub const JITTERED: &[Row] = &[
         name: "persevere `Backoff`",
         from: Some("persevere"),
         sum: || {
-            let backoff = persevere::Backoff::new(black_box(BASE)).immediate_first(false).max(CAP);
+            let backoff = persevere::Backoff::new(black_box(BASE)).immediate_first(false).max_wait(CAP);
             sum(backoff.jitter(persevere::Jitter::Full))
         },
     },

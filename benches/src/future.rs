@@ -114,7 +114,7 @@ const fn policy(base: Duration) -> persevere::Policy {
         .total(RETRIES)
         .backoff(base)
         .immediate_first(false)
-        .max(CAP)
+        .max_wait(CAP)
         .jitter(persevere::Jitter::None)
         .valid()
 }
