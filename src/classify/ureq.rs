@@ -30,10 +30,6 @@ impl Retryable for ureq::Error {
             }
             Error::Timeout(_) => TIMEOUT,
             Error::Io(error) => match error.kind() {
-                // A connection that stands can report these, too.
-                io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-                    UNREACHED.with_reached(Reached::Maybe)
-                }
                 // A request's body may fail with the same words, so they prove nothing.
                 io::ErrorKind::Other if is_socks(error) => UNREACHED.with_reached(Reached::Maybe),
                 _ => error.verdict(),

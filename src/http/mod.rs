@@ -43,6 +43,10 @@
 //! | closed in the headers | idempotent | idempotent |
 //! | closed in the body | idempotent | idempotent |
 //! | closed in a chunk | idempotent | idempotent |
+//! | closed in a gzip body | idempotent | idempotent |
+//! | closed in a chunk of a gzip body | idempotent | idempotent |
+//! | gzip body closed without a length | idempotent | idempotent |
+//! | malformed gzip body | no | no |
 //! | malformed chunk size | idempotent | idempotent |
 //! | malformed status line | idempotent | idempotent |
 //! | too many headers | no | no |
@@ -86,8 +90,9 @@
 //!   also gives its error to a request that it has just queued, and then sends it.
 //! - A request that the connection gave back unsent is sent again for any method by `RetryExt` and `RetryClient`, if they
 //!   know that no redirect came before. A plain `reqwest::Error` counts it as maybe executed.
-//! - A SOCKS proxy that can't be reached or can't connect: any method. One that does not accept the credentials, does not
-//!   allow the connection or does not know the command: no.
+//! - A SOCKS proxy that can't be reached or can't connect: any method. A plain `ureq::Error` counts one that can't connect
+//!   as maybe executed. One that does not accept the credentials, does not allow the connection or does not know the
+//!   command: no.
 //! - A server that demands a client certificate under TLS 1.3 says so after the handshake: no, whenever it is noticed. Over
 //!   HTTP/2 the error does not always say it, and then looks like a lost connection.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
