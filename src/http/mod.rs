@@ -138,7 +138,7 @@
 //! | `retry_after_max` | [`max_hint`](crate::Policy::max_hint): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
 //! | `history` | [`Report`](crate::Report), on success and on failure |
 //! | `session.mount(prefix, ..)` | `mount` of `RetryClient` and `RetryAgent`, as a prefix of the URL |
-//! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) sets it here, in place of the client's, be it longer |
+//! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) takes the place of the client's total timeout, even if it is longer |
 //! | no deadline | [`within`](crate::Policy::within) |
 //!
 //! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.json()`, `.bytes()`). What

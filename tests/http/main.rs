@@ -15,6 +15,7 @@ mod redirects;
 mod server;
 mod soak;
 mod stalls;
+mod timeouts;
 mod tower;
 mod unsent;
 mod ureq;

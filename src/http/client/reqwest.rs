@@ -77,7 +77,9 @@ impl RetryExt for blocking::RequestBuilder {
 /// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable). A blocking client reads such a body
 /// before it connects, so there it is always sent once.
 ///
-/// An attempt timeout becomes the request's own timeout, clipped to what is left of the deadline.
+/// An attempt timeout takes the place of the client's total timeout in each attempt, even if it is longer. It is clipped
+/// to what is left of the deadline. A timeout that the request itself has, if it is shorter, and the client's other
+/// timeouts hold beside it.
 ///
 /// # Requests that are not idempotent
 ///

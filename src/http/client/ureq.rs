@@ -132,7 +132,8 @@ impl fmt::Debug for RetryAgent {
 /// there, and the first server has executed the request. Then one that is not idempotent is sent again only if the agent
 /// follows no redirects (`max_redirects(0)`).
 ///
-/// An attempt timeout becomes ureq's global timeout of that attempt, clipped to what is left of the deadline.
+/// An attempt timeout takes the place of the agent's `timeout_global` in each attempt, even if it is longer. It is
+/// clipped to what is left of the deadline. The agent's other timeouts hold beside it.
 #[must_use = "a request does nothing until it is sent"]
 pub struct AgentRequest<R> {
     agent: Agent,
@@ -361,7 +362,6 @@ fn send(
 }
 
 fn run(agent: &Agent, request: Request<impl AsSendBody>, limit: Option<Duration>) -> Result<Response<Body>, Error> {
-    let global = agent.config().timeouts().global;
-    let limit = limit.map(|limit| global.map_or(limit, |global| global.min(limit))).or(global);
+    let limit = limit.or(agent.config().timeouts().global);
     agent.run(agent.configure_request(request).http_status_as_error(false).timeout_global(limit).build())
 }
