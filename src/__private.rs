@@ -42,7 +42,8 @@ where
 #[diagnostic::on_unimplemented(
     message = "a retry needs a function that returns a `Result`, not `{Self}`",
     label = "not a `Result`",
-    note = "a retry tries again when the result is an `Err`: return `Result<{Self}, E>`"
+    note = "a retry tries again when the result is an `Err`: return `Result<{Self}, E>`",
+    note = "a function that returns a future has to be an `async fn`, or to be called through `retry_async`"
 )]
 pub trait Outcome {
     type Ok;

@@ -171,8 +171,13 @@ fn entries(stream: TokenStream) -> Result<Vec<Entry>> {
     let mut tokens = Tokens::new(stream);
     let mut entries = Vec::new();
     while let Some(tree) = tokens.peek().cloned() {
+        let start = tokens.clone();
         let Some(key) = tokens.ident() else {
-            return Err(Error::new_spanned(tree, "expected a key, such as `total = 3`"));
+            let expected = "expected a key, such as `total = 3`";
+            return Err(match tree {
+                TokenTree::Literal(_) => Error::new_spanned(tree, expected),
+                _ => Error::new_spanned(start.clone().expression(), format!("{expected}: did you mean `policy = ..`?")),
+            });
         };
         let value = if tokens.skip('=') {
             let value = tokens.expression();
@@ -188,7 +193,14 @@ fn entries(stream: TokenStream) -> Result<Vec<Entry>> {
         entries.push(Entry { key: current(&key), value });
         if let Some(next) = tokens.peek().cloned() {
             if !tokens.skip(',') {
-                return Err(Error::new_spanned(next, "expected `,` before the next key, or `=` and a value"));
+                let expected = "expected `,` before the next key, or `=` and a value";
+                // What goes on as a path or a call does is no key.
+                let whole = tokens.peek_punct(0, '.') || tokens.peek_punct(1, ':') || tokens.peek_punct(0, '!');
+                return Err(if whole {
+                    Error::new_spanned(start.clone().expression(), format!("{expected}: did you mean `policy = ..`?"))
+                } else {
+                    Error::new_spanned(next, expected)
+                });
             }
         }
     }
@@ -241,7 +253,12 @@ impl Args {
         let Some(&(_, kind)) = KEYS.iter().find(|(known, _)| *known == name) else {
             let keys = KEYS.iter().map(|(known, _)| format!("`{known}`")).collect::<Vec<_>>().join(", ");
             let meant = MEANT.iter().find(|(others, _)| others.contains(&&*name));
-            let meant = meant.map_or(String::new(), |(_, meant)| format!("did you mean {meant}? "));
+            let meant = match (meant, value) {
+                (Some((_, meant)), _) => format!("did you mean {meant}? "),
+                (None, Written::Word) => format!("did you mean `policy = {key}`? "),
+                (None, Written::List(list)) if list.is_empty() => format!("did you mean `policy = {key}()`? "),
+                (None, _) => String::new(),
+            };
             return Err(Error::new_spanned(key, format!("unknown key `{key}`: {meant}there are {keys}")));
         };
         if earlier(&name) {

@@ -42,7 +42,6 @@ pub trait RunsBlocking<V, E>:
 {
 }
 
-#[diagnostic::do_not_recommend]
 impl<R, V, E> RunsBlocking<V, E> for R where
     R: IntoRetry<
             Plan: Plan<Timing: Blocking>,
@@ -93,7 +92,6 @@ pub trait RunsAsync<V, E>:
 {
 }
 
-#[diagnostic::do_not_recommend]
 impl<R, V, E> RunsAsync<V, E> for R where
     R: IntoRetry<
             Plan: Plan<Timing: Guard<E>>,

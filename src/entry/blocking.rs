@@ -37,7 +37,7 @@ use crate::verdict::Retryable;
 pub fn retry<P, F, V, E>(policy: P, operation: F) -> Result<V, E>
 where
     P: RunsBlocking<V, E>,
-    F: FnMut() -> Result<V, E>,
+    F: FnMut() -> Result<V, E>, // The compiler shows this line: an async operation is for `retry_async`.
 {
     policy.into_retry().run(operation)
 }
@@ -60,7 +60,7 @@ where
     #[inline]
     pub fn run<F, V, E>(self, mut operation: F) -> Result<V, E>
     where
-        F: FnMut() -> Result<V, E>,
+        F: FnMut() -> Result<V, E>, // The compiler shows this line: an async operation is for `run_async`.
         C: Classify<E>,
         K: Accept<V>,
         O: Refuse<E>,
@@ -92,7 +92,7 @@ where
     #[inline]
     pub fn run_with<F, V, E>(self, mut operation: F) -> Result<V, E>
     where
-        F: FnMut(Attempt) -> Result<V, E>,
+        F: FnMut(Attempt) -> Result<V, E>, // The compiler shows this line: an async operation is for `run_async_with`.
         C: Classify<E>,
         K: Accept<V>,
         O: Refuse<E>,

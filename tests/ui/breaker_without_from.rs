@@ -22,4 +22,6 @@ fn main() {
     let _ = blocking();
     drop(waiting());
     let _ = Policy::new().breaker(&BREAKER).run(blocking);
+    let _ = retry(Policy::new().breaker(&BREAKER), blocking);
+    let _ = persevere::prelude::retry!(Policy::new().breaker(&BREAKER), blocking());
 }

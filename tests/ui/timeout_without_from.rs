@@ -1,4 +1,7 @@
-use persevere::{Retryable, retry};
+use persevere::{Breaker, Policy, Retryable, retry, retry_async};
+use std::time::Duration;
+
+static BREAKER: Breaker = Breaker::new();
 
 #[derive(Retryable)]
 #[retry(transient)]
@@ -9,6 +12,15 @@ async fn ask() -> Result<u32, Busy> {
     Err(Busy)
 }
 
+#[retry(attempt_timeout = 5, breaker = &BREAKER)]
+async fn guarded() -> Result<u32, Busy> {
+    Err(Busy)
+}
+
+fn function() -> impl Future {
+    retry_async(Policy::new().attempt_timeout(Duration::from_secs(5)), ask)
+}
+
 fn main() {
-    drop(ask());
+    drop((ask(), guarded(), function()));
 }
