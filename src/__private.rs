@@ -8,8 +8,10 @@ pub use core::result::Result;
 pub use core::time::Duration;
 
 use crate::drive::before::Before;
-use crate::drive::plan::Plan;
+pub use crate::drive::plan::FunctionName;
+use crate::drive::plan::{Name, Named, Plan};
 pub use crate::drive::retry::IntoRetry;
+use crate::drive::retry::Retry;
 pub use crate::drive::{Driver, Memory, Step};
 #[cfg(feature = "std")]
 pub use crate::guard::nesting::Nested;
@@ -36,6 +38,19 @@ where
     P: IntoRetry<Plan: Plan, Observe: Observer, Before: Before>,
 {
     Driver::new(policy.into_retry())
+}
+
+/// A type that no name of the user's can hide.
+pub type Text = &'static str;
+
+/// Prepares a run that has this name unless the policy has one.
+#[inline]
+#[allow(clippy::type_complexity)]
+pub fn named<P: IntoRetry, N: Name>(
+    policy: P,
+    name: N,
+) -> Retry<Named<P::Plan, N>, P::Classify, P::Accept, P::Observe, P::Before, P::Timer> {
+    policy.into_retry().named(name)
 }
 
 /// The return type of a function that can be retried.

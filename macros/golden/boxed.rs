@@ -36,7 +36,16 @@ where
         let __self = self;
         let key = key;
         let __persevere_of = ::persevere::__private::of::<Result<Value, Error>>();
-        match ::persevere::__private::drive(POLICY) {
+        match ::persevere::__private::drive(::persevere::__private::named(
+            POLICY,
+            {
+                struct __PersevereName;
+                impl ::persevere::__private::FunctionName for __PersevereName {
+                    const NAME: ::persevere::__private::Text = "get";
+                }
+                __PersevereName
+            }
+        )) {
             mut __persevere_run => {
                 let mut __persevere_memory = __persevere_run.start();
                 loop {

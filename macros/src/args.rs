@@ -98,6 +98,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("status", Kind::Count),
     ("redirect", Kind::Count),
     ("other", Kind::Count),
+    ("name", Kind::Plain),
     ("policy", Kind::Policy),
     ("when", Kind::Typed),
     ("any_of", Kind::Types),

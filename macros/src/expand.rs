@@ -26,7 +26,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     let Item { result, body, place, .. } = item;
     let krate = &args.krate;
     let private = quoted!(#krate::__private);
-    let made = made(args, &private);
+    let made = made(item, args, &private);
     let clones: TokenStream = args.clones.iter().map(|name| clone(name, item, &private)).collect();
     let (asked, before) = before(args.before.as_ref(), &private);
     if !item.asynchronous {
@@ -120,7 +120,7 @@ fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
 }
 
 /// What makes the run. Literals are checked in a `const`, and the run borrows that; the keys' own code does not see it.
-fn made(args: &Args, private: &TokenStream) -> TokenStream {
+fn made(item: &Item, args: &Args, private: &TokenStream) -> TokenStream {
     let Args { policy, fixed, computed, timeout, prepared, .. } = args;
     let (base, rest) = match policy {
         Some(policy) if fixed.is_empty() && computed.is_empty() => (policy.clone(), timeout.as_ref()),
@@ -142,11 +142,16 @@ fn made(args: &Args, private: &TokenStream) -> TokenStream {
     let keeps = args.before.as_ref().is_some_and(|hook| hook.event.is_some());
     let keep = keeps.then(|| quoted!(.keep_event()));
     let rest: Vec<_> = rest.into_iter().chain(prepared).map(ToTokens::to_token_stream).chain(keep).collect();
-    if rest.is_empty() {
-        quoted!(#private::drive(#base))
-    } else {
-        quoted!(#private::drive(#private::IntoRetry::into_retry(#base) #(#rest)*))
-    }
+    // A type, so that the name takes no room in the run.
+    let name = &item.name;
+    let name = quoted!({
+        struct __PersevereName;
+        impl #private::FunctionName for __PersevereName {
+            const NAME: #private::Text = #name;
+        }
+        __PersevereName
+    });
+    quoted!(#private::drive(#private::named(#base, #name) #(#rest)*))
 }
 
 impl ToTokens for Call {

@@ -11,6 +11,8 @@ pub(crate) struct Item {
     /// All that stands before the body.
     pub(crate) head: TokenStream,
     pub(crate) asynchronous: bool,
+    /// The function's name.
+    pub(crate) name: String,
     /// What other attributes put around the body, from the outside in. It is executed once, not in each attempt.
     pub(crate) frames: Vec<Frame>,
     /// What they put before it, in the innermost of them.
@@ -91,7 +93,8 @@ impl Item {
         let outer = body.attributes(true).into_iter().map(|attribute| quote!(# #attribute));
         let head = outer.chain([head.into_iter().collect()]).collect();
         let (body, frames, prologue) = (body.rest(), Vec::new(), TokenStream::new());
-        let mut item = Self { head, asynchronous, frames, prologue, result, arguments, body, place };
+        let name = name.map_or_else(String::new, |name| name.to_string().trim_start_matches("r#").to_owned());
+        let mut item = Self { head, asynchronous, name, frames, prologue, result, arguments, body, place };
         if !asynchronous && is_future(&item.result) {
             item.boxed()?;
         }

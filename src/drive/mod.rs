@@ -89,23 +89,26 @@ impl Memory {
     }
 }
 
-/// When an attempt must end, fixed before its hook. What is left then depends on when the operation starts.
+/// How long an attempt may take, fixed before its hook. What remains then depends on when the operation starts.
 #[derive(Clone, Copy, Debug)]
 struct Due {
-    /// On the run's clock. For the first attempt: from the start of the run. `u64::MAX` for never.
-    until: u64,
+    /// From `since` on, in nanoseconds; `u64::MAX` for no limit.
+    allowed: u64,
+    /// On the run's clock, which the first attempt does not look at.
+    since: u64,
     number: u32,
 }
 
 impl Due {
     #[inline]
     fn attempt(self, now: impl FnOnce() -> Duration) -> Attempt {
-        let left = match self {
-            Self { until: u64::MAX, .. } => None,
-            Self { until, number: 1 } => Some(until),
-            Self { until, .. } => Some(until.saturating_sub(nanos::from(now()))),
+        let Self { allowed, since, number } = self;
+        let left = match allowed {
+            u64::MAX => None,
+            _ if number == 1 => Some(allowed),
+            _ => Some(allowed.saturating_sub(nanos::from(now()).saturating_sub(since))),
         };
-        Attempt { number: self.number, left: left.map(nanos::duration) }
+        Attempt { number, left: left.map(nanos::duration) }
     }
 }
 
@@ -170,7 +173,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             return Memory(None);
         }
         let now = nanos::from(now(&self.retry.timer));
-        self.retry.observe.started(now);
+        self.retry.observe.started(now, self.retry.plan.name());
         let state = State::new().started(self.retry.plan.within(), now);
         Memory(Some(Going { state, ..Going::FRESH }))
     }
@@ -182,13 +185,16 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     fn due_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> Due {
         let Retry { plan, timer, .. } = &self.retry;
         let (within, limit, state) = (plan.within(), plan.limit(), memory.state());
-        let end = if within == u64::MAX { u64::MAX } else { state.left_nanos(0) };
-        let until = match state.attempt() {
-            1 => within.min(limit),
-            _ if limit == u64::MAX => end,
-            _ => nanos::from(now(timer)).saturating_add(limit).min(end),
+        let (since, allowed) = match state.attempt() {
+            1 => (0, within.min(limit)),
+            // The deadline alone is asked once, when the operation starts.
+            _ if limit == u64::MAX => (0, state.left_nanos(0)),
+            _ => {
+                let now = nanos::from(now(timer));
+                (now, state.left_nanos(now).min(limit))
+            }
         };
-        Due { until, number: state.attempt() }
+        Due { allowed, since, number: state.attempt() }
     }
 
     #[inline(always)]
@@ -229,12 +235,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let listed = if verdict.transient { plan.listed() } else { Listed::No };
         let asked = Asked { seed: plan.seed(), listed };
+        let name = plan.name();
         let held = plan.policy();
         let policy = held.borrow();
         if O::IDLE {
             let wait = match plan.plain() {
-                Some(policy) => unobserved(policy, memory, now, &verdict),
-                None => unusual(policy, memory, now, &verdict, &asked),
+                Some(policy) => unobserved(policy, memory, now, &verdict, name),
+                None => unusual(policy, memory, now, &verdict, &asked, name),
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
@@ -247,14 +254,14 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let decided = decided(policy, &mut state, now, &verdict, &asked)
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)));
-        let failure = Failed { attempt, verdict, next, now, nested, error };
+        let failure = Failed { name, attempt, verdict, next, now, nested, error };
         observe.failed(&failure);
         events.failed(&failure, observe);
         match next {
             Decision::Stop(reason) => {
                 around::gave_up(reason, attempt);
                 observe.ended(reason, attempt, now);
-                events.ended(reason, attempt, elapsed(observe, state, within, now));
+                events.ended(name, reason, attempt, elapsed(observe, state, within, now));
                 Step::Done(outcome)
             }
             Decision::Wait(wait) => {
@@ -288,7 +295,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let made = state.attempt() - 1;
         around::gave_up(reason, made);
         observe.ended(reason, made, now);
-        events.ended(reason, made, elapsed(observe, state, plan.within(), now));
+        events.ended(plan.name(), reason, made, elapsed(observe, state, plan.within(), now));
     }
 
     /// Says in an error that the attempt that is due may not begin, if that is so.
@@ -333,7 +340,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         observe.ended(StopReason::Succeeded, attempt, now);
         if told {
             let elapsed = elapsed(observe, state, within, now).filter(|_| timed);
-            events.ended(StopReason::Succeeded, attempt, elapsed);
+            events.ended(plan.name(), StopReason::Succeeded, attempt, elapsed);
         }
     }
 }
@@ -344,25 +351,38 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 /// traced, so that it keeps none either.
 #[cold]
 #[inline(never)]
-fn unobserved(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict) -> Option<u64> {
+fn unobserved(
+    policy: &Policy,
+    memory: &mut Memory,
+    now: u64,
+    verdict: &Verdict,
+    name: Option<&'static str>,
+) -> Option<u64> {
     if !run::is_usual(policy, verdict) {
-        return unusual(policy, memory, now, verdict, &Asked::NOTHING);
+        return unusual(policy, memory, now, verdict, &Asked::NOTHING, name);
     }
     let going = memory.0.get_or_insert(Going::FRESH);
     match run::decide::<true>(policy, &mut going.state, verdict, Progress::None, now, |_| jitter::next(), Listed::No) {
-        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
-        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+        Ok(wait) => going.events.retried(name, verdict, going.state.attempt(), wait, now),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now, name),
     }
 }
 
 /// The same for any policy, with a seed and a list of waits.
 #[cold]
 #[inline(never)]
-fn unusual(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, asked: &Asked) -> Option<u64> {
+fn unusual(
+    policy: &Policy,
+    memory: &mut Memory,
+    now: u64,
+    verdict: &Verdict,
+    asked: &Asked,
+    name: Option<&'static str>,
+) -> Option<u64> {
     let going = memory.0.get_or_insert(Going::FRESH);
     match decided(policy, &mut going.state, now, verdict, asked) {
-        Ok(wait) => going.events.retried(verdict, going.state.attempt(), wait, now),
-        Err(reason) => gave_up(policy, memory, verdict, reason, now),
+        Ok(wait) => going.events.retried(name, verdict, going.state.attempt(), wait, now),
+        Err(reason) => gave_up(policy, memory, verdict, reason, now, name),
     }
 }
 
@@ -385,13 +405,21 @@ fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, aske
 
 #[cold]
 #[inline(never)]
-fn gave_up(policy: &Policy, memory: &mut Memory, verdict: &Verdict, reason: StopReason, now: u64) -> Option<u64> {
+fn gave_up(
+    policy: &Policy,
+    memory: &mut Memory,
+    verdict: &Verdict,
+    reason: StopReason,
+    now: u64,
+    name: Option<&'static str>,
+) -> Option<u64> {
     let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
     let attempt = state.attempt();
     let next = Decision::Stop(reason);
-    events.failed(&Failed::<Infallible> { attempt, verdict: *verdict, next, now, nested: false, error: None }, &());
+    let failure = Failed::<Infallible> { name, attempt, verdict: *verdict, next, now, nested: false, error: None };
+    events.failed(&failure, &());
     around::gave_up(reason, attempt);
-    events.ended(reason, attempt, elapsed(&(), state, policy.within, now));
+    events.ended(name, reason, attempt, elapsed(&(), state, policy.within, now));
     None
 }
 

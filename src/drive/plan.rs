@@ -36,6 +36,12 @@ pub trait Plan {
         None
     }
 
+    /// The run's name, for reports, events and metrics.
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        None
+    }
+
     #[inline]
     fn listed(&mut self) -> Listed {
         Listed::No
@@ -178,6 +184,11 @@ impl<P: Plan> Plan for Timed<P> {
     }
 
     #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
+    }
+
+    #[inline]
     fn listed(&mut self) -> Listed {
         self.plan.listed()
     }
@@ -185,6 +196,80 @@ impl<P: Plan> Plan for Timed<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.limit.min(self.plan.limit())
+    }
+}
+
+/// A plan with a name, which `N` knows: a value, or a type for a name that is known while compiling.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<P, N = &'static str> {
+    pub(crate) plan: P,
+    pub(crate) name: N,
+}
+
+/// What knows a run's name.
+#[doc(hidden)]
+pub trait Name {
+    /// The name of a run that was given this one before.
+    fn name(&self, given: Option<&'static str>) -> &'static str;
+}
+
+impl Name for &'static str {
+    #[inline]
+    fn name(&self, _: Option<&'static str>) -> &'static str {
+        self
+    }
+}
+
+/// The name of the function under an attribute, for a run that has no other.
+#[doc(hidden)]
+pub trait FunctionName {
+    const NAME: &'static str;
+}
+
+impl<N: FunctionName> Name for N {
+    #[inline]
+    fn name(&self, given: Option<&'static str>) -> &'static str {
+        given.unwrap_or(N::NAME)
+    }
+}
+
+impl<P: Plan, N: Name> Plan for Named<P, N> {
+    type Timing = P::Timing;
+    type Held = P::Held;
+
+    #[inline(always)]
+    fn policy(&self) -> P::Held {
+        self.plan.policy()
+    }
+
+    #[inline(always)]
+    fn plain(&self) -> Option<&Policy> {
+        self.plan.plain()
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.plan.within()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        Some(self.name.name(self.plan.name()))
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
     }
 }
 
@@ -212,6 +297,11 @@ impl<P: Plan> Plan for Seeded<P> {
     #[inline]
     fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
     }
 
     #[inline]
@@ -261,6 +351,11 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
         self.plan.seed()
     }
 
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
+    }
+
     fn listed(&mut self) -> Listed {
         self.list.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
     }
@@ -302,6 +397,11 @@ impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
 
     fn seed(&self) -> Option<u64> {
         self.plan.seed()
+    }
+
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
     }
 
     fn listed(&mut self) -> Listed {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
-use crate::drive::plan::{Seeded, Waits};
+use crate::drive::plan::{Name, Named, Seeded, Waits};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -180,6 +180,30 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// [`BlockingTimer`](crate::BlockingTimer) for blocking ones.
     pub fn timer<U>(self, timer: U) -> Retry<P, C, K, O, B, U> {
         replace!(self, timer: timer)
+    }
+
+    /// Names the run, for its [report](crate::Report), its [events](crate::guide::events) and its metrics.
+    ///
+    /// Without names the counters of two operations are one. The attribute names a run after its function. A later name
+    /// takes the place of an earlier one.
+    ///
+    /// ```
+    /// use persevere::{Policy, Report};
+    ///
+    /// let mut report = Report::new();
+    /// let run = Policy::new().total(1).backoff(std::time::Duration::ZERO).name("load page").report(&mut report);
+    /// let _ = run.run(|| Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    /// assert!(report.to_string().starts_with("load page: "));
+    /// ```
+    pub fn name(self, name: &'static str) -> Retry<Named<P>, C, K, O, B, T> {
+        replace!(self, plan: Named { plan: self.plan, name })
+    }
+
+    /// Names the run by a type, in an expansion.
+    #[doc(hidden)]
+    #[inline]
+    pub fn named<N: Name>(self, name: N) -> Retry<Named<P, N>, C, K, O, B, T> {
+        replace!(self, plan: Named { plan: self.plan, name })
     }
 
     /// Draws the jitter from a stream that this seed determines; see [`Backoff::seed`].
@@ -473,6 +497,11 @@ macro_rules! start_of_a_chain {
             /// As [`Retry::timer`].
             pub fn timer<T>(self, timer: T) -> Retry<Self, ByTrait, AnyOk, (), NoHook, T> {
                 Retry::new(self).timer(timer)
+            }
+
+            /// Names the run; see [`Retry::name`].
+            pub fn name(self, name: &'static str) -> Retry<Named<Self>> {
+                Retry::new(self).name(name)
             }
 
             /// As [`Retry::seed`].

@@ -279,12 +279,12 @@ impl<E> Observer for SharedObserver<E> {
     const GATED: bool = true;
     type Around = Scoped;
 
-    fn started(&mut self, now: u64) {
+    fn started(&mut self, now: u64, name: Option<&'static str>) {
         #[cfg(feature = "tracing")]
         if let Some(telling) = &mut self.telling {
-            telling.started(now);
+            telling.started(now, name);
         }
-        let _ = now;
+        let _ = (now, name);
     }
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {

@@ -24,7 +24,7 @@ pub trait Observer {
     type Around: Around;
 
     #[inline]
-    fn started(&mut self, _now: u64) {}
+    fn started(&mut self, _now: u64, _name: Option<&'static str>) {}
 
     /// May the attempt begin? If not, the run ends.
     #[inline]
@@ -102,6 +102,8 @@ pub trait Refuse<E>: Observe<E> {
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Failed<'a, E> {
+    #[cfg_attr(not(any(feature = "tracing", feature = "metrics")), allow(dead_code))]
+    pub(crate) name: Option<&'static str>,
     pub(crate) attempt: u32,
     pub(crate) verdict: Verdict,
     pub(crate) next: Decision,
@@ -148,9 +150,9 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     type Around = <A::Around as Around>::And<B::Around>;
 
     #[inline]
-    fn started(&mut self, now: u64) {
-        self.0.started(now);
-        self.1.started(now);
+    fn started(&mut self, now: u64, name: Option<&'static str>) {
+        self.0.started(now, name);
+        self.1.started(now, name);
     }
 
     #[inline]

@@ -38,6 +38,7 @@ pub use self::timeline::{Forecast, Timeline};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Report {
+    name: Option<&'static str>,
     started: u64,
     ended: u64,
     waited: u64,
@@ -58,6 +59,7 @@ impl Report {
     pub const fn new() -> Self {
         const NONE: Failure = Failure::none();
         Self {
+            name: None,
             started: 0,
             ended: 0,
             waited: 0,
@@ -69,7 +71,12 @@ impl Report {
         }
     }
 
-    /// Tells how many attempts were made, the first included.
+    /// Returns the name of the run: what [`name`](crate::Retry::name) said, or the name of the function under `#[retry]`.
+    pub const fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// Returns how many attempts were made, the first included.
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -105,6 +112,7 @@ impl Report {
 
     /// Forgets an earlier run. The failures it kept stay where they are, unread: they are most of a report.
     const fn clear(&mut self) {
+        self.name = None;
         self.started = 0;
         self.ended = 0;
         self.waited = 0;
@@ -131,6 +139,9 @@ impl Default for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = self.name {
+            write!(f, "{name}: ")?;
+        }
         match self.stop {
             None => f.write_str("not finished")?,
             Some(reason) => write!(f, "{reason}")?,
@@ -302,7 +313,8 @@ impl<D> Observer for Reporting<'_, D> {
     #[cfg(not(feature = "std"))]
     type Around = crate::observe::around::Plain;
 
-    fn started(&mut self, now: u64) {
+    fn started(&mut self, now: u64, name: Option<&'static str>) {
+        self.report.name = name;
         self.report.started = now;
         self.report.ended = now;
         self.begun = now;

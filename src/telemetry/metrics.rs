@@ -1,6 +1,9 @@
 //! The metrics of a run, for the `metrics` crate's recorder.
 
-use ::metrics::{Key, Label, Level, Metadata, counter, histogram, with_recorder};
+use std::borrow::Cow;
+use std::vec;
+
+use ::metrics::{Key, Label, Level, Metadata, with_recorder};
 
 use crate::run::StopReason;
 use crate::telemetry::{WORDS, word_index};
@@ -23,34 +26,47 @@ keys!(FAILURES, "persevere.failures", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault
 keys!(RETRIES, "persevere.retries", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault::NAMES);
 keys!(GAVE_UP, "persevere.gave_up", "retry.stop_reason", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], WORDS);
 
-#[cold]
-#[inline(never)]
-pub(crate) fn failed(fault: Fault) {
-    with_recorder(|recorder| recorder.register_counter(&FAILURES[fault as usize], &METADATA).increment(1));
+/// The key for a run with this name: the static one with a label more.
+fn named(key: &'static Key, name: Option<&'static str>) -> Cow<'static, Key> {
+    match name {
+        None => Cow::Borrowed(key),
+        Some(name) => Cow::Owned(key.with_extra_labels(vec![Label::from_static_parts("retry.name", name)])),
+    }
 }
 
-/// Counts a failure and the retry after it. It gives the wait back.
-#[cold]
-#[inline(never)]
-pub(crate) fn retried(fault: Fault, wait: u64) -> Option<u64> {
-    with_recorder(|recorder| {
-        recorder.register_counter(&FAILURES[fault as usize], &METADATA).increment(1);
-        recorder.register_counter(&RETRIES[fault as usize], &METADATA).increment(1);
-        Some(wait)
-    })
+fn count(key: &'static Key, name: Option<&'static str>) {
+    with_recorder(|recorder| recorder.register_counter(&named(key, name), &METADATA).increment(1));
 }
 
 #[cold]
 #[inline(never)]
-pub(crate) fn ended(reason: StopReason, attempts: u32) {
+pub(crate) fn failed(name: Option<&'static str>, fault: Fault) {
+    count(&FAILURES[fault as usize], name);
+}
+
+/// Counts a failure and the retry after it. It returns the wait.
+#[cold]
+#[inline(never)]
+#[allow(clippy::unnecessary_wraps)] // It is what the caller returns.
+pub(crate) fn retried(name: Option<&'static str>, fault: Fault, wait: u64) -> Option<u64> {
+    count(&FAILURES[fault as usize], name);
+    count(&RETRIES[fault as usize], name);
+    Some(wait)
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn ended(name: Option<&'static str>, reason: StopReason, attempts: u32) {
+    static RECOVERED: Key = Key::from_static_name("persevere.recovered");
+    static ATTEMPTS: Key = Key::from_static_name("persevere.attempts");
     match reason {
-        StopReason::Succeeded => counter!("persevere.recovered").increment(1),
-        _ => with_recorder(|recorder| {
-            recorder.register_counter(&GAVE_UP[word_index(reason)], &METADATA).increment(1);
-        }),
+        StopReason::Succeeded => count(&RECOVERED, name),
+        _ => count(&GAVE_UP[word_index(reason)], name),
     }
     // One whose first attempt was not let through made none.
     if attempts > 0 {
-        histogram!("persevere.attempts").record(f64::from(attempts));
+        with_recorder(|recorder| {
+            recorder.register_histogram(&named(&ATTEMPTS, name), &METADATA).record(f64::from(attempts));
+        });
     }
 }

@@ -42,9 +42,9 @@ impl Events {
         #[cfg(feature = "metrics")]
         match failure.wait() {
             Some(_) => {
-                metrics::retried(failure.verdict.fault, 0);
+                metrics::retried(failure.name, failure.verdict.fault, 0);
             }
-            None => metrics::failed(failure.verdict.fault),
+            None => metrics::failed(failure.name, failure.verdict.fault),
         }
     }
 
@@ -53,13 +53,20 @@ impl Events {
     #[inline(always)]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
     #[allow(clippy::unnecessary_wraps)] // It is what the caller returns.
-    pub(crate) fn retried(&mut self, verdict: &Verdict, due: u32, wait: u64, now: u64) -> Option<u64> {
+    pub(crate) fn retried(
+        &mut self,
+        name: Option<&'static str>,
+        verdict: &Verdict,
+        due: u32,
+        wait: u64,
+        now: u64,
+    ) -> Option<u64> {
         #[cfg(feature = "tracing")]
         if trace::enabled() {
-            trace::retried(&mut self.trace, verdict, due, wait, now);
+            trace::retried(&mut self.trace, name, verdict, due, wait, now);
         }
         #[cfg(feature = "metrics")]
-        return metrics::retried(verdict.fault, wait);
+        return metrics::retried(name, verdict.fault, wait);
         #[cfg(not(feature = "metrics"))]
         Some(wait)
     }
@@ -67,13 +74,13 @@ impl Events {
     /// Tells the end. How long it took, in nanoseconds, is known only if the run looked at the clock.
     #[inline]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables, clippy::unused_self))]
-    pub(crate) fn ended(self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+    pub(crate) fn ended(self, name: Option<&'static str>, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
         #[cfg(feature = "tracing")]
         if let Some(trace) = self.trace {
-            trace.ended(reason, attempts, elapsed);
+            trace.ended(name, reason, attempts, elapsed);
         }
         #[cfg(feature = "metrics")]
-        metrics::ended(reason, attempts);
+        metrics::ended(name, reason, attempts);
     }
 }
 

@@ -24,11 +24,12 @@ pub(crate) struct Trace {
     fault: Fault,
 }
 
-impl Default for Trace {
-    fn default() -> Self {
+impl Trace {
+    fn new(name: Option<&'static str>) -> Self {
         let span = info_span!(
             target: "persevere",
             "retry",
+            "retry.name" = name,
             "retry.attempts" = Empty,
             "retry.stop_reason" = Empty,
             "error.type" = Empty,
@@ -47,14 +48,22 @@ pub(crate) fn enabled() -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) fn failed<E, O: Observe<E>>(trace: &mut Option<Box<Trace>>, failure: &Failed<'_, E>, observe: &O) {
-    trace.get_or_insert_default().failed(failure, observe);
+    trace.get_or_insert_with(|| Box::new(Trace::new(failure.name))).failed(failure, observe);
 }
 
 #[cold]
 #[inline(never)]
-pub(crate) fn retried(trace: &mut Option<Box<Trace>>, verdict: &Verdict, due: u32, wait: u64, now: u64) {
+pub(crate) fn retried(
+    trace: &mut Option<Box<Trace>>,
+    name: Option<&'static str>,
+    verdict: &Verdict,
+    due: u32,
+    wait: u64,
+    now: u64,
+) {
     let next = Decision::Wait(nanos::duration(wait));
-    let failure = Failed::<Infallible> { attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
+    let failure =
+        Failed::<Infallible> { name, attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
     failed(trace, &failure, &());
 }
 
@@ -71,6 +80,7 @@ impl Trace {
             target: "persevere",
             parent: &self.span,
             {
+                "retry.name" = failure.name,
                 "retry.attempt" = failure.attempt,
                 "error.type" = self.fault.name(),
                 "http.response.status_code" = failure.verdict.status(),
@@ -84,7 +94,7 @@ impl Trace {
     }
 
     #[cold]
-    pub(crate) fn ended(&self, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
+    pub(crate) fn ended(&self, name: Option<&'static str>, reason: StopReason, attempts: u32, elapsed: Option<u64>) {
         let Self { span, fault } = self;
         let elapsed = elapsed.map(|elapsed| nanos::duration(elapsed).as_secs_f64());
         let reason_word = WORDS[word_index(reason)];
@@ -105,7 +115,7 @@ impl Trace {
                 $level!(
                     target: "persevere",
                     $($parent)*
-                    { "retry.attempts" = attempts, "retry.elapsed" = elapsed, "retry.stop_reason" = reason_word },
+                    { "retry.name" = name, "retry.attempts" = attempts, "retry.elapsed" = elapsed, "retry.stop_reason" = reason_word },
                     $message
                 )
             };
@@ -113,6 +123,7 @@ impl Trace {
         match reason {
             StopReason::Succeeded => end!(info, "succeeded after retries"),
             StopReason::Permanent => end!(info, "not retried"),
+            StopReason::Unclassified => end!(warn, "not retried: no rule knows this error; see `any_of` and `when`"),
             _ => end!(warn, "gave up"),
         }
     }
@@ -146,7 +157,7 @@ impl<D> Observer for Telling<D> {
     const CLOCK: bool = true;
     type Around = Scoped;
 
-    fn started(&mut self, now: u64) {
+    fn started(&mut self, now: u64, _: Option<&'static str>) {
         self.started = now;
     }
 

@@ -23,6 +23,7 @@ mod guards;
 mod jitter;
 mod lazy;
 mod model;
+mod names;
 mod nesting;
 mod packages;
 mod peers;

@@ -6,10 +6,19 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
 pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Error> {
     let __persevere_of = ::persevere::__private::of::<Result<Rows, Error>>();
     match ::persevere::__private::drive(
-        ::persevere::__private::IntoRetry::into_retry({
-            const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().valid();
-            __POLICY
-        }.total(retries))
+        ::persevere::__private::named(
+            {
+                const __POLICY: ::persevere::__private::Policy = ::persevere::__private::Policy::new().valid();
+                __POLICY
+            }.total(retries),
+            {
+                struct __PersevereName;
+                impl ::persevere::__private::FunctionName for __PersevereName {
+                    const NAME: ::persevere::__private::Text = "query";
+                }
+                __PersevereName
+            }
+        )
             .attempt_timeout(::persevere::__private::Duration::from_nanos(5000000000u64))
             .keep_event()
     ) {
