@@ -104,6 +104,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("any_of", Kind::Types),
     ("when_ok", Kind::Typed),
     ("on_retry", Kind::Typed),
+    ("on_give_up", Kind::Plain),
     ("before_retry", Kind::Before),
     ("timer", Kind::Plain),
     ("seed", Kind::Plain),

@@ -14,8 +14,8 @@ use crate::guard::beside::{Breaking, Spending, Throttling};
 use crate::guard::nesting::{Nested, Nesting};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::{AdaptiveThrottle, Breaker, Budget};
-use crate::observe::OnRetry;
-use crate::observe::event::Event;
+use crate::observe::event::{Event, GaveUp};
+use crate::observe::{OnGiveUp, OnRetry};
 use crate::policy::Policy;
 use crate::policy::backoff::Backoff;
 use crate::policy::timed::Timed;
@@ -139,6 +139,28 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         F: FnMut(Event<'_, E>),
     {
         replace!(self, observe: (self.observe, OnRetry(hook)))
+    }
+
+    /// Calls this when the run gives up, with the reason: once, after all attempts, or in place of a first one that a guard
+    /// refused. It is not called after a success.
+    ///
+    /// The operation's last error is what the run returns. A panic in the hook passes through.
+    ///
+    /// ```
+    /// use persevere::{Policy, StopReason};
+    /// use std::io;
+    ///
+    /// let mut reason = None;
+    /// let _ = Policy::new()
+    ///     .on_give_up(|gave_up| reason = Some(gave_up.reason()))
+    ///     .run(|| Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)));
+    /// assert_eq!(reason, Some(StopReason::Permanent));
+    /// ```
+    pub fn on_give_up<F>(self, hook: F) -> Retry<P, C, K, (O, OnGiveUp<F>), B, T>
+    where
+        F: FnMut(GaveUp),
+    {
+        replace!(self, observe: (self.observe, OnGiveUp(hook)))
     }
 
     /// Calls this after the wait, before the next attempt: to refresh a token, or to reconnect.
@@ -484,6 +506,14 @@ macro_rules! start_of_a_chain {
                 F: FnMut(Event<'_, E>),
             {
                 Retry::new(self).on_retry(hook)
+            }
+
+            /// Calls this when the run gives up; see [`Retry::on_give_up`].
+            pub fn on_give_up<F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, ((), OnGiveUp<F>)>
+            where
+                F: FnMut(GaveUp),
+            {
+                Retry::new(self).on_give_up(hook)
             }
 
             /// As [`Retry::before_retry`].

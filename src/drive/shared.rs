@@ -16,8 +16,8 @@ use crate::guard::nesting::Nesting;
 #[cfg(target_has_atomic = "64")]
 use crate::guard::{AdaptiveThrottle, Breaker, Budget, Guards, Shared};
 use crate::observe::around::Scoped;
-use crate::observe::event::Event;
-use crate::observe::{Failed, Observe, Observer, OnRetry, Refuse, Retrying};
+use crate::observe::event::{Event, GaveUp};
+use crate::observe::{Failed, Observe, Observer, OnGiveUp, OnRetry, Refuse, Retrying};
 use crate::policy::Policy;
 #[cfg(feature = "tracing")]
 use crate::report::Describe;
@@ -134,6 +134,7 @@ impl<F: ?Sized> Clone for PerRun<F> {
 
 type AnyWhen<E> = dyn FnMut(&E) -> Verdict + Send + Sync;
 type AnyOnRetry<E> = dyn FnMut(Event<'_, E>) + Send + Sync;
+type AnyOnGiveUp = dyn FnMut(GaveUp) + Send + Sync;
 type AnyHook = dyn FnMut(Event<'static>) + Send + Sync;
 type AnyAsyncHook = dyn FnMut(Event<'static>) -> SharedLead + Send + Sync;
 pub(crate) type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -230,6 +231,8 @@ impl<E> Describe<E> for Describer<E> {
 pub struct SharedObserver<E> {
     /// All `on_retry` hooks, one after the other.
     hooks: Option<PerRun<AnyOnRetry<E>>>,
+    /// All `on_give_up` hooks, one after the other.
+    giving_up: Option<PerRun<AnyOnGiveUp>>,
     #[cfg(target_has_atomic = "64")]
     guards: Guards,
     /// Makes an error of the operation's of a refusal, if a guard may refuse an attempt.
@@ -243,6 +246,7 @@ impl<E> Default for SharedObserver<E> {
     fn default() -> Self {
         Self {
             hooks: None,
+            giving_up: None,
             #[cfg(target_has_atomic = "64")]
             guards: Guards::default(),
             refusing: None,
@@ -258,6 +262,7 @@ impl<E> Clone for SharedObserver<E> {
     fn clone(&self) -> Self {
         Self {
             hooks: self.hooks.clone(),
+            giving_up: self.giving_up.clone(),
             #[cfg(target_has_atomic = "64")]
             guards: self.guards.clone(),
             refusing: self.refusing,
@@ -324,7 +329,10 @@ impl<E> Observer for SharedObserver<E> {
     fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
         #[cfg(target_has_atomic = "64")]
         self.guards.ended(reason, attempts, now);
-        let _ = (reason, attempts, now);
+        let _ = now;
+        if let Some(hooks) = self.giving_up.as_mut().filter(|_| reason != StopReason::Succeeded) {
+            hooks.get()(GaveUp { reason, attempts });
+        }
     }
 
     fn since(&self) -> Option<u64> {
@@ -402,6 +410,24 @@ where
                     })
                 }
             }
+        }));
+    }
+}
+
+impl<E, F> ShareObserver<E> for OnGiveUp<F>
+where
+    F: FnMut(GaveUp) + Clone + Send + Sync + 'static,
+{
+    fn share(self, into: &mut SharedObserver<E>) {
+        let earlier = into.giving_up.take();
+        into.giving_up = Some(PerRun::new(move || -> Box<AnyOnGiveUp> {
+            let (mut hook, mut earlier) = (self.0.clone(), earlier.clone());
+            Box::new(move |gave_up| {
+                if let Some(earlier) = &mut earlier {
+                    earlier.get()(gave_up);
+                }
+                hook(gave_up);
+            })
         }));
     }
 }

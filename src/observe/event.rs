@@ -4,8 +4,8 @@ use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 
-use crate::time::nanos::{self, Brief};
-use crate::verdict::{Fault, Named, Verdict};
+use crate::run::StopReason;
+use crate::verdict::{Fault, Verdict};
 
 /// What a hook is told of a failure that will be retried.
 ///
@@ -23,7 +23,11 @@ impl<'a, E> Event<'a, E> {
         Self { attempt, wait, verdict, error }
     }
 
-    /// Tells the number of the attempt that failed; the first is 1.
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Returns the number of the attempt that failed; the first is 1.
     pub const fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -72,12 +76,31 @@ impl<E> fmt::Debug for Event<'_, E> {
     }
 }
 
-/// One line for a log, without the error's text: `attempt 2 failed (connect), next after 0.6 s`.
-impl<E> fmt::Display for Event<'_, E> {
+/// A run that gave up, for [`on_give_up`](crate::Retry::on_give_up).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GaveUp {
+    pub(crate) reason: StopReason,
+    pub(crate) attempts: u32,
+}
+
+impl GaveUp {
+    /// Returns why the run made no further attempt.
+    pub const fn reason(&self) -> StopReason {
+        self.reason
+    }
+
+    /// Returns how many attempts were made, counted from the last [progress](crate::Verdict::progressed). It is 0 if a guard
+    /// refused the first one.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+/// One line for a log: `gave up after 4 attempts: retries exhausted`.
+impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wait = Brief(nanos::from(self.wait));
-        let name = Named(self.fault(), self.status());
-        write!(f, "attempt {} failed ({name}), next after {wait}", self.attempt)
+        let s = if self.attempts == 1 { "" } else { "s" };
+        write!(f, "gave up after {} attempt{s}: {}", self.attempts, self.reason)
     }
 }
 

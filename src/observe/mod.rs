@@ -7,7 +7,7 @@ pub(crate) mod around;
 pub(crate) mod event;
 
 use self::around::{Around, Plain};
-use self::event::Event;
+use self::event::{Event, GaveUp};
 
 use crate::run::{Decision, StopReason};
 use crate::verdict::{Rejected, Verdict};
@@ -256,3 +256,31 @@ impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
 }
 
 never_refuses!([F] OnRetry<F>);
+
+/// The closure of [`Retry::on_give_up`](crate::Retry::on_give_up).
+#[derive(Clone, Copy)]
+pub struct OnGiveUp<F>(pub(crate) F);
+
+impl<F> core::fmt::Debug for OnGiveUp<F> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("OnGiveUp")
+    }
+}
+
+impl<F: FnMut(GaveUp)> Observer for OnGiveUp<F> {
+    type Around = Plain;
+
+    #[inline]
+    fn ended(&mut self, reason: StopReason, attempts: u32, _: u64) {
+        if reason != StopReason::Succeeded {
+            (self.0)(GaveUp { reason, attempts });
+        }
+    }
+}
+
+impl<E, F: FnMut(GaveUp)> Observe<E> for OnGiveUp<F> {
+    #[inline]
+    fn failed(&mut self, _: &Failed<'_, E>) {}
+}
+
+never_refuses!([F: FnMut(GaveUp)] OnGiveUp<F>);

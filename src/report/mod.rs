@@ -3,6 +3,7 @@
 use core::fmt::{self, Write as _};
 use core::time::Duration;
 
+mod event;
 pub(crate) mod line;
 #[cfg(feature = "std")]
 pub(crate) mod timeline;

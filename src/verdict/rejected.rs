@@ -18,7 +18,7 @@ use crate::verdict::{Fault, Reached, Retryable, Verdict};
 /// use persevere::{Breaker, Fault, Reached, Retryable};
 /// use std::time::Duration;
 ///
-/// let breaker = Breaker::new().least(1);
+/// let breaker = Breaker::new().min_outcomes(1);
 /// let now = Duration::from_secs(100);
 /// breaker.admit(now)?.failed(now);
 /// let rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();

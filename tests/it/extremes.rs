@@ -244,10 +244,8 @@ fn a_timer_that_panics_leaves_the_guards_usable() {
             assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "{door:?}, {reads} reads, {sleeps} sleeps");
             let charged = 10.0 - budget.tokens() - f64::from(calls.get().max(1) - 1);
             // What is left is asked for the attempt that is told, which has begun by then.
-            let told = matches!(
-                door,
-                Door::RunWith | Door::RetryMacroTold | Door::RunAsyncWith | Door::RetryAsyncMacroTold
-            );
+            let told =
+                matches!(door, Door::RunWith | Door::RetryMacroTold | Door::RunAsyncWith | Door::RetryAsyncMacroTold);
             assert!(charged == 0.0 || told && charged == 1.0, "{door:?}, {reads}, {sleeps}: {charged}");
             let now = time.elapsed() + secs(5);
             assert_ne!(breaker.state(now), BreakerState::Open);
