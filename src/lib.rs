@@ -63,6 +63,6 @@ pub use crate::time::TokioTimer;
 #[cfg(feature = "wasm")]
 pub use crate::time::WasmTimer;
 pub use crate::time::{BlockingTimer, DefaultTimer, Timer};
-pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
+pub use crate::verdict::{Cut, Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{Retryable, retry};

@@ -90,6 +90,7 @@ const KEYS: &[(&str, Kind)] = &[
     ("immediate_first", Kind::Bool),
     ("within", Kind::Seconds),
     ("attempt_timeout", Kind::AttemptTimeout),
+    ("deadline", Kind::AttemptTimeout),
     ("max_hint", Kind::Seconds),
     ("hints", Kind::Word("Hints", HINTS)),
     ("idempotent", Kind::Bool),
@@ -137,7 +138,10 @@ const MEANT: &[(&[&str], &str)] = &[
         &["timeout", "per_attempt", "attempt_deadline"],
         "`attempt_timeout` for each attempt, or `within` for all of them",
     ),
-    (&["deadline", "max_elapsed", "max_duration", "total_timeout", "overall", "total_delay"], "`within`"),
+    (
+        &["max_elapsed", "max_duration", "total_timeout", "overall", "total_delay"],
+        "`within`, or `deadline` in an `async fn`",
+    ),
     (&["retry_if", "retry_on", "condition", "predicate", "filter", "should_retry", "on"], "`when`"),
     (&["retry_ok", "until", "when_value", "retry_on_result"], "`when_ok`"),
     (&["notify", "hook", "on_error", "callback", "before_sleep"], "`on_retry`"),
@@ -270,11 +274,13 @@ impl Args {
             return Err(Error::new_spanned(key, "`total` and `forever` contradict each other: write one of them"));
         }
         if kind == Kind::AttemptTimeout && !item.asynchronous {
-            return Err(Error::new_spanned(
-                key,
-                "`attempt_timeout` needs an `async fn`: blocking code can't be cut. Give the operation a timeout of its \
-                 own; `attempt = name` lets the body ask `name.remaining()`",
-            ));
+            let instead = if name == "deadline" {
+                "`within` ends the run in place of a wait that would reach it"
+            } else {
+                "Give the operation a timeout of its own; `attempt = name` lets the body ask `name.remaining()`"
+            };
+            let message = format!("`{key}` needs an `async fn`: blocking code can't be cut. {instead}");
+            return Err(Error::new_spanned(key, message));
         }
         let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed, types: Vec::new() };
         let value = match (kind, value) {
@@ -299,8 +305,8 @@ impl Args {
                 _ => return Err(kind.refuse(key, value)),
             },
             Kind::AttemptTimeout => match self.setting(kind, key, value)? {
-                (value, true) => self.timeout = Some(call(value)),
-                (value, false) => self.prepared.push(call(value)),
+                (value, true) if name != "deadline" => self.timeout = Some(call(value)),
+                (value, _) => self.prepared.push(call(value)),
             },
             Kind::Word("Nested", _) => self.prepared.push(call(self.setting(kind, key, value)?.0)),
             Kind::Count | Kind::Seconds | Kind::Factor | Kind::Bool | Kind::Word(..) => {

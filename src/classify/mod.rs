@@ -6,6 +6,8 @@ mod any_of;
 mod anyhow;
 #[cfg(feature = "std")]
 mod boxed;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod cut;
 #[cfg(feature = "either")]
 mod either;
 #[cfg(feature = "hyper")]

@@ -6,7 +6,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use crate::drive::plan::{Cut, Timing, Whole};
+use crate::drive::plan::{Limited, Timing, Whole};
 use crate::run::State;
 use crate::time::{Timer, nanos};
 use crate::verdict::TimedOut;
@@ -124,7 +124,7 @@ impl<E> Guard<E> for Whole {
 }
 
 #[diagnostic::do_not_recommend]
-impl<E: From<TimedOut>> Guard<E> for Cut {
+impl<E: From<TimedOut>> Guard<E> for Limited {
     #[inline]
     fn cut_off<V>() -> fn(TimedOut) -> Result<V, E> {
         |timed_out| Err(timed_out.into())
@@ -142,7 +142,7 @@ fn left_of(limit: u64, began: u64, timer: &impl Timer) -> Duration {
     nanos::duration(if limit == u64::MAX { limit } else { limit.saturating_sub(spent) })
 }
 
-impl Bound for Cut {
+impl Bound for Limited {
     type CutOff<R> = fn(TimedOut) -> R;
 
     fn bound<F, T>(

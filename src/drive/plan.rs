@@ -14,7 +14,7 @@ use crate::verdict::{Fault, Verdict};
 /// Where a run's rules come from: a policy, or a policy with more around it.
 #[doc(hidden)]
 pub trait Plan {
-    /// [`Whole`] or [`Cut`].
+    /// [`Whole`] or [`Limited`].
     type Timing: Timing;
 
     /// The policy or, where the plan has it by reference, that.
@@ -62,7 +62,7 @@ pub struct Whole;
 /// Attempts are cut after their timeout.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct Cut;
+pub struct Limited;
 
 /// Whether attempts can be cut, and what is remembered of it.
 #[doc(hidden)]
@@ -84,7 +84,7 @@ impl Timing for Whole {
     }
 }
 
-impl Timing for Cut {
+impl Timing for Limited {
     type Flag = bool;
     const NOT_CUT: bool = false;
 
@@ -96,9 +96,9 @@ impl Timing for Cut {
 /// Attempts that blocking code can make.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "an attempt timeout needs an async run: blocking code can't be cut",
-    label = "has an attempt timeout",
-    note = "give the operation its own timeout; `run_with(|attempt| ..)` tells it what is left of the deadline"
+    message = "an attempt timeout or a deadline needs an async run: blocking code can't be cut",
+    label = "has an attempt timeout or a deadline",
+    note = "`within` ends a blocking run in place of a wait that would reach it; give the operation its own timeout, with what remains by `run_with(|attempt| ..)`"
 )]
 pub trait Blocking {}
 
@@ -145,7 +145,7 @@ impl Plan for &Policy {
 }
 
 impl<'a> Plan for &'a Timed<Policy> {
-    type Timing = Cut;
+    type Timing = Limited;
     type Held = &'a Policy;
 
     #[inline(always)]
@@ -165,7 +165,7 @@ impl<'a> Plan for &'a Timed<Policy> {
 }
 
 impl<P: Plan> Plan for Timed<P> {
-    type Timing = Cut;
+    type Timing = Limited;
     type Held = P::Held;
 
     #[inline]
@@ -196,6 +196,47 @@ impl<P: Plan> Plan for Timed<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.limit.min(self.plan.limit())
+    }
+}
+
+/// A plan whose run ends by a time, attempts included.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline<P> {
+    pub(crate) plan: P,
+    pub(crate) deadline: u64,
+}
+
+impl<P: Plan> Plan for Deadline<P> {
+    type Timing = Limited;
+    type Held = Policy;
+
+    fn policy(&self) -> Policy {
+        Policy { within: self.within(), ..*self.plan.policy().borrow() }
+    }
+
+    #[inline]
+    fn within(&self) -> u64 {
+        self.plan.within().min(self.deadline)
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
     }
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
-use crate::drive::plan::{Name, Named, Seeded, Waits};
+use crate::drive::plan::{Deadline, Name, Named, Seeded, Waits};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -22,7 +22,7 @@ use crate::policy::timed::Timed;
 use crate::report::{ByDisplay, Report, Reporting};
 #[cfg(feature = "tracing")]
 use crate::telemetry::tracing::Telling;
-use crate::time::DefaultTimer;
+use crate::time::{DefaultTimer, nanos};
 use crate::verdict::Verdict;
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
@@ -254,6 +254,11 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         I: IntoIterator<Item = Duration>,
     {
         replace!(self, plan: Waits::new(self.plan, waits.into_iter()))
+    }
+
+    /// Sets the time by which an async run ends, its running attempt included; see [`Policy::deadline`].
+    pub fn deadline(self, deadline: Duration) -> Retry<Deadline<P>, C, K, O, B, T> {
+        replace!(self, plan: Deadline { plan: self.plan, deadline: nanos::from(deadline) })
     }
 
     /// Cuts each attempt of an async run after this time; see [`Timed`].

@@ -163,8 +163,9 @@ impl Policy {
         self
     }
 
-    /// Sets a deadline for the whole run, counted from the start of the first attempt.
+    /// Sets when a run stops trying; in async code it cuts no running attempt, as [`deadline`](Policy::deadline) does.
     ///
+    /// It counts from the start of the first attempt, and covers attempts and waits.
     /// No attempt begins at or after the deadline. A wait that would reach it is not begun: the run ends at once with
     /// the operation's last error. If a wait takes longer than it should, because the executor was busy or the machine
     /// was suspended, the next attempt is not made:

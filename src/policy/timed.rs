@@ -61,7 +61,45 @@ impl Timed<Policy> {
     }
 }
 
+impl Timed<Policy> {
+    /// Sets the time by which an async run ends; see [`Policy::deadline`].
+    #[inline]
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        let deadline = nanos::from(deadline);
+        if deadline < self.plan.within {
+            self.plan.within = deadline;
+        }
+        self
+    }
+}
+
 impl Policy {
+    /// Sets the time by which an async run ends, counted from the start of the first attempt.
+    ///
+    /// This deadline is true: an attempt that is still running is cut and dropped, and the run returns an error made by
+    /// `E: From<TimedOut>`. `io::Error`, boxed errors and `anyhow::Error` have that. Your own error gets it with
+    /// thiserror's `#[from]` or the derive's `#[retry(timed_out)]`. For an error that nobody can make, such as
+    /// `reqwest::Error`, let the operation return [`Cut`](crate::Cut).
+    ///
+    /// No attempt begins at or after the deadline. With [`within`](Policy::within) beside it the earlier of both counts. A
+    /// blocking run does not compile with it, because blocking code can't be cut: use `within` there.
+    ///
+    /// ```
+    /// use persevere::{Policy, retry_async};
+    /// use std::{io, time::Duration};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let policy = Policy::new().deadline(Duration::from_secs(2));
+    /// let silent: io::Result<()> = retry_async(policy, || std::future::pending()).await;
+    /// assert_eq!(silent.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    /// # });
+    /// ```
+    #[inline]
+    pub const fn deadline(self, deadline: Duration) -> Timed<Self> {
+        Timed { plan: self, limit: u64::MAX }.deadline(deadline)
+    }
+
     /// Sets the time that one attempt may take, in an async door; see [`Timed`].
     ///
     /// The result is no longer a plain `Policy`, since a cut attempt needs an error: the operation's error type must

@@ -4,9 +4,11 @@ use core::time::Duration;
 
 use crate::time::nanos;
 
+mod cut;
 mod rejected;
 mod timed_out;
 
+pub use self::cut::Cut;
 pub use self::rejected::Rejected;
 pub use self::timed_out::TimedOut;
 

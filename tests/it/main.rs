@@ -13,6 +13,7 @@ mod budget;
 mod cancel;
 mod classify;
 mod core;
+mod cut;
 mod deadline;
 mod derive;
 mod doors;
