@@ -245,7 +245,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
-            return Step::Wait(shortened(wait), outcome);
+            return Step::Wait(Self::shortened(&mut self.retry.observe, memory, wait), outcome);
         }
         let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
         let attempt = state.attempt();
@@ -259,7 +259,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         events.failed(&failure, observe);
         match next {
             Decision::Stop(reason) => {
-                around::gave_up(reason, attempt);
+                around::gave_up(reason, attempt, policy.total);
                 observe.ended(reason, attempt, now);
                 events.ended(name, reason, attempt, elapsed(observe, state, within, now));
                 Step::Done(outcome)
@@ -267,9 +267,29 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             Decision::Wait(wait) => {
                 memory.0 = Some(Going { state, events });
                 self.note = B::note(|| Event::new(attempt, wait, verdict, None));
-                Step::Wait(shortened(nanos::from(wait)), outcome)
+                Step::Wait(Self::shortened(&mut self.retry.observe, memory, nanos::from(wait)), outcome)
             }
         }
+    }
+
+    /// Returns the wait under the guards of the test kit. What they leave out of it counts towards the deadline, and in the
+    /// times of a report.
+    #[inline(always)]
+    #[cfg_attr(not(feature = "testing"), allow(unused_variables, clippy::needless_pass_by_ref_mut))]
+    fn shortened(observe: &mut O, memory: &mut Memory, wait: u64) -> u64 {
+        #[cfg(feature = "testing")]
+        {
+            let short = crate::testing::shortened(wait);
+            if short < wait {
+                if let Some(going) = &mut memory.0 {
+                    going.state.skip(wait - short);
+                }
+                observe.skipped(wait - short);
+            }
+            short
+        }
+        #[cfg(not(feature = "testing"))]
+        wait
     }
 
     /// Returns whether the deadline passed before the attempt that is due could begin, and ends the run if so.
@@ -293,7 +313,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let Going { state, events } = memory.0.take().unwrap_or(Going::FRESH);
         let Retry { plan, observe, .. } = &mut self.retry;
         let made = state.attempt() - 1;
-        around::gave_up(reason, made);
+        around::gave_up(reason, made, plan.policy().borrow().total);
         observe.ended(reason, made, now);
         events.ended(plan.name(), reason, made, elapsed(observe, state, plan.within(), now));
     }
@@ -418,17 +438,9 @@ fn gave_up(
     let next = Decision::Stop(reason);
     let failure = Failed::<Infallible> { name, attempt, verdict: *verdict, next, now, nested: false, error: None };
     events.failed(&failure, &());
-    around::gave_up(reason, attempt);
+    around::gave_up(reason, attempt, policy.total);
     events.ended(name, reason, attempt, elapsed(&(), state, policy.within, now));
     None
-}
-
-/// The wait, under the guards of the test kit.
-#[inline(always)]
-fn shortened(wait: u64) -> u64 {
-    #[cfg(feature = "testing")]
-    let wait = crate::testing::shortened(wait);
-    wait
 }
 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {

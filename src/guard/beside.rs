@@ -184,7 +184,7 @@ impl<D: Deref<Target = Breaker>> Observer for Breaking<D> {
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
         // When the wait is over it may be time for a probe.
         let due = nanos::duration(retry.now.saturating_add(retry.wait));
-        if self.breaker.state(due) == BreakerState::Open { Err(StopReason::BreakerOpen) } else { Ok(()) }
+        if self.breaker.state_at(due) == BreakerState::Open { Err(StopReason::BreakerOpen) } else { Ok(()) }
     }
 }
 

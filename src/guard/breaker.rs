@@ -47,14 +47,14 @@ use crate::verdict::Rejected;
 /// for _ in 0..2 {
 ///     BREAKER.admit(now)?.failed(now);
 /// }
-/// assert_eq!(BREAKER.state(now), BreakerState::Open);
+/// assert_eq!(BREAKER.state_at(now), BreakerState::Open);
 /// assert!(BREAKER.admit(now).is_err());
 ///
 /// now += Duration::from_secs(30);
 /// let probe = BREAKER.admit(now)?;
 /// assert!(BREAKER.admit(now).is_err());
 /// probe.succeeded(now);
-/// assert_eq!(BREAKER.state(now), BreakerState::Closed);
+/// assert_eq!(BREAKER.state_at(now), BreakerState::Closed);
 /// # Ok::<(), persevere::Rejected>(())
 /// ```
 #[must_use]
@@ -239,8 +239,29 @@ impl Breaker {
         self.admit_ticket(now).map(|ticket| Permit { breaker: self, ticket: Some(ticket) })
     }
 
-    /// Tells what it does with attempts at this time.
-    pub fn state(&self, now: Duration) -> BreakerState {
+    /// Returns what the breaker does with attempts now, by the clock of the default timers.
+    ///
+    /// For runs with another timer, ask [`state_at`](Breaker::state_at) with that timer's time.
+    ///
+    /// ```
+    /// use persevere::{Breaker, BreakerState, Policy};
+    /// use std::io;
+    ///
+    /// static BREAKER: Breaker = Breaker::new().min_outcomes(1);
+    ///
+    /// assert_eq!(BREAKER.state(), BreakerState::Closed);
+    /// let _ = Policy::new().total(0).breaker(&BREAKER).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut)));
+    /// assert_eq!(BREAKER.state(), BreakerState::Open);
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn state(&self) -> BreakerState {
+        self.state_at(crate::time::BlockingTimer::now(&crate::time::ThreadTimer))
+    }
+
+    /// Returns what the breaker does with attempts at this time, on the clock of its runs' timer.
+    ///
+    /// The time of any other clock, such as how long your program runs, means nothing to the breaker.
+    pub fn state_at(&self, now: Duration) -> BreakerState {
         let state = self.load();
         match state.mode {
             Mode::Closed => BreakerState::Closed,

@@ -52,6 +52,11 @@ pub trait Observer {
         Ok(())
     }
 
+    /// A wait was left out by the test kit: this much time should have passed.
+    #[cfg(feature = "testing")]
+    #[inline]
+    fn skipped(&mut self, _nanos: u64) {}
+
     #[inline]
     fn ended(&mut self, _reason: StopReason, _attempts: u32, _now: u64) {}
 
@@ -182,6 +187,13 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
         self.0.permit(retry)?;
         self.1.permit(retry)
+    }
+
+    #[cfg(feature = "testing")]
+    #[inline]
+    fn skipped(&mut self, nanos: u64) {
+        self.0.skipped(nanos);
+        self.1.skipped(nanos);
     }
 
     #[inline]

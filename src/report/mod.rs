@@ -298,12 +298,14 @@ pub struct Reporting<'a, D> {
     describe: D,
     /// When the attempt that is running began: the last one's end and the wait after it.
     begun: u64,
+    /// Time that the test kit left out of the waits.
+    skipped: u64,
 }
 
 impl<'a, D> Reporting<'a, D> {
     pub(crate) fn new(report: &'a mut Report, describe: D) -> Self {
         report.clear();
-        Self { report, describe, begun: 0 }
+        Self { report, describe, begun: 0, skipped: 0 }
     }
 }
 
@@ -330,7 +332,13 @@ impl<D> Observer for Reporting<'_, D> {
         Some(self.report.started)
     }
 
+    #[cfg(feature = "testing")]
+    fn skipped(&mut self, nanos: u64) {
+        self.skipped = self.skipped.saturating_add(nanos);
+    }
+
     fn ended(&mut self, reason: StopReason, attempts: u32, now: u64) {
+        let now = now.saturating_add(self.skipped);
         self.report.ended = now.max(self.report.started);
         // More than were begun if a request could not be built, fewer if the run counts from its last progress.
         self.report.attempts = self.report.attempts.max(attempts);
@@ -341,6 +349,7 @@ impl<D> Observer for Reporting<'_, D> {
 impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
     #[cold]
     fn failed(&mut self, failure: &Failed<'_, E>) {
+        let now = failure.now.saturating_add(self.skipped);
         let wait = failure.wait();
         let waited = wait.map_or(0, nanos::from);
         let mut message = Redacted::new(Text::new());
@@ -354,15 +363,15 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
             fault: failure.verdict.fault,
             status: failure.verdict.status(),
             began: self.begun.saturating_sub(self.report.started),
-            took: failure.now.saturating_sub(self.begun),
+            took: now.saturating_sub(self.begun),
             wait,
             hint: failure.verdict.hint(),
             nested: failure.nested,
             message: message.finish(),
         });
-        self.begun = failure.now.saturating_add(waited);
+        self.begun = now.saturating_add(waited);
         self.report.waited = self.report.waited.saturating_add(waited);
-        self.report.ended = failure.now.max(self.report.started);
+        self.report.ended = now.max(self.report.started);
     }
 }
 

@@ -229,6 +229,14 @@ impl State {
         self.failures = [0; LIMITS];
     }
 
+    /// Time that a wait should have taken, and did not: the deadline is nearer by it.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn skip(&mut self, skipped: u64) {
+        if self.end != u64::MAX {
+            self.end = self.end.saturating_sub(skipped);
+        }
+    }
+
     /// When the run started, if a deadline keeps that.
     pub(crate) const fn since(&self, within: u64) -> Option<u64> {
         if self.end == u64::MAX { None } else { Some(self.end.saturating_sub(within)) }

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use crate::time::nanos;
@@ -22,8 +23,9 @@ use crate::time::nanos;
 ///   run in parallel, each on its thread, do not see each other's guards.
 /// - It covers every timer, one that a run names included. It does not touch attempt timeouts, nor what an operation
 ///   waits for itself, nor a loop of your own over [`Run`](crate::Run).
-/// - No time passes with the waits, so a deadline does not draw nearer by them. Test deadlines with a
-///   [`VirtualTimer`](super::VirtualTimer) or tokio's paused clock.
+/// - What is left out of a wait counts towards the run's deadline, and in the times of its report, as if it had passed. So
+///   a run with a deadline ends after as many attempts as ever. The timer itself stands still.
+/// - A run without an end never ends: after 100 000 waits the guard panics, and says so.
 ///
 /// Guards nest, and the lowest cap of those alive is in force. In whatever order they are dropped, what holds
 /// afterwards is what the others say.
@@ -105,15 +107,78 @@ struct Guard {
     due: Vec<Duration>,
 }
 
-/// How many guards there are, on all threads: without one a wait costs one load.
+/// How many waits a guard leaves out before it takes the run for one without an end.
+const MOST: usize = 100_000;
+
+/// How many guards there are, on all threads and for the process: without one a wait costs one load.
 static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
+/// The cap for the whole process, if it has one.
+static PROCESS: Mutex<Option<Duration>> = Mutex::new(None);
+
+fn process() -> MutexGuard<'static, Option<Duration>> {
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many waits it has left out.
+static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
 
 std::thread_local! {
     static GUARDS: RefCell<Vec<Guard>> = const { RefCell::new(Vec::new()) };
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What this wait is under the guards of this thread. Asked only where a wait is about to be taken.
+/// Makes every wait before a retry take at most `cap`, on every thread of the process, for as long as the guard lives.
+///
+/// It is for test programs whose code retries on threads of its own, such as the workers of a multi-thread runtime. Tests of
+/// one program share the process, so two of these guards at once would fight: the second one panics. Take it in one place,
+/// for example a `LazyLock` that every test touches and that is never dropped. Where [`skip_waits`] on the test's own
+/// thread is enough, prefer that. Beside it the lowest cap is in force.
+///
+/// What is left out counts towards deadlines, as with [`skip_waits`].
+///
+/// # Panics
+///
+/// If the process has such a guard already. A wait panics after a million of them, because a run that has no end would
+/// never end.
+///
+/// ```
+/// use persevere::{Policy, testing};
+/// use std::{io, thread, time::Duration};
+///
+/// let waits = testing::cap_waits_everywhere(Duration::ZERO);
+/// let policy = Policy::new().backoff(Duration::from_secs(60));
+/// let elsewhere = thread::spawn(move || policy.run(|| Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut))));
+/// assert!(elsewhere.join().unwrap().is_err()); // at once
+/// drop(waits);
+/// ```
+pub fn cap_waits_everywhere(cap: Duration) -> ShortWaitsEverywhere {
+    {
+        let mut process = process();
+        assert!(
+            process.is_none(),
+            "the waits of this process are capped already: another test holds the guard of `cap_waits_everywhere`"
+        );
+        *process = Some(cap);
+    }
+    LEFT_OUT.store(0, Relaxed);
+    GUARDED.fetch_add(1, Relaxed);
+    ShortWaitsEverywhere(())
+}
+
+/// Keeps the waits of the process short; what [`cap_waits_everywhere`] returns.
+#[derive(Debug)]
+#[must_use = "the waits are short only as long as the guard lives"]
+pub struct ShortWaitsEverywhere(());
+
+impl Drop for ShortWaitsEverywhere {
+    fn drop(&mut self) {
+        GUARDED.fetch_sub(1, Relaxed);
+        *process() = None;
+    }
+}
+
+/// What this wait is under the guards of this thread and of the process. Asked only where a wait is about to be taken.
 #[inline]
 pub(crate) fn shortened(nanos: u64) -> u64 {
     // Another thread's guards are no matter here, and this thread sees its own.
@@ -125,17 +190,29 @@ fn capped_here(nanos: u64) -> u64 {
     if nanos == 0 {
         return 0;
     }
-    let wait = nanos::duration(nanos);
-    nanos::from(least(wait))
+    let here = least(nanos::duration(nanos));
+    let everywhere = *process();
+    let Some(cap) = everywhere else { return nanos::from(here) };
+    let left_out = LEFT_OUT.fetch_add(1, Relaxed);
+    assert!(left_out < 10 * MOST, "{}", endless(10 * MOST));
+    nanos::from(here.min(cap))
+}
+
+fn endless(waits: usize) -> std::string::String {
+    std::format!(
+        "{waits} waits were left out by the test kit: a run without an end, such as one with `forever`, needs a `total`, \
+         a deadline or an operation that succeeds"
+    )
 }
 
 fn least(wait: Duration) -> Duration {
-    GUARDS
-        .try_with(|guards| {
-            guards.borrow_mut().iter_mut().fold(wait, |least, guard| {
-                guard.due.push(wait);
-                least.min(guard.cap)
-            })
+    let least = GUARDS.try_with(|guards| {
+        guards.borrow_mut().iter_mut().fold((wait, 0), |(least, most), guard| {
+            guard.due.push(wait);
+            (least.min(guard.cap), most.max(guard.due.len()))
         })
-        .unwrap_or(wait)
+    });
+    let (least, most) = least.unwrap_or((wait, 0));
+    assert!(most <= MOST, "{}", endless(MOST));
+    least
 }

@@ -32,6 +32,6 @@ mod script;
 mod timer;
 
 pub(crate) use self::instant::shortened;
-pub use self::instant::{ShortWaits, cap_waits, skip_waits};
+pub use self::instant::{ShortWaits, ShortWaitsEverywhere, cap_waits, cap_waits_everywhere, skip_waits};
 pub use self::script::Script;
 pub use self::timer::{VirtualSleep, VirtualTimer};

@@ -131,7 +131,7 @@ async fn a_404_is_an_answer_and_opens_no_breaker() {
         assert_eq!(session.get(server.url()).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     }
     assert_eq!(server.requests(), 5);
-    assert_eq!(BREAKER.state(Duration::MAX), BreakerState::Closed);
+    assert_eq!(BREAKER.state_at(Duration::MAX), BreakerState::Closed);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn settle(breaker: &Breaker, succeeded: bool, now: Duration) {
 fn opened() -> Breaker {
     let breaker = Breaker::new();
     (0..10).for_each(|_| settle(&breaker, false, T));
-    assert_eq!(breaker.state(T), BreakerState::Open);
+    assert_eq!(breaker.state_at(T), BreakerState::Open);
     breaker
 }
 
@@ -30,16 +30,16 @@ fn opened() -> Breaker {
 fn it_opens_at_half_of_at_least_ten_outcomes() {
     let breaker = Breaker::new();
     (0..9).for_each(|_| settle(&breaker, false, T));
-    assert_eq!(breaker.state(T), BreakerState::Closed, "nine are too few");
+    assert_eq!(breaker.state_at(T), BreakerState::Closed, "nine are too few");
     settle(&breaker, false, T);
-    assert_eq!(breaker.state(T), BreakerState::Open);
+    assert_eq!(breaker.state_at(T), BreakerState::Open);
 
     let breaker = Breaker::new();
     (0..100).for_each(|_| settle(&breaker, true, T));
     (0..99).for_each(|_| settle(&breaker, false, T));
-    assert_eq!(breaker.state(T), BreakerState::Closed, "99 of 199");
+    assert_eq!(breaker.state_at(T), BreakerState::Closed, "99 of 199");
     settle(&breaker, false, T);
-    assert_eq!(breaker.state(T), BreakerState::Open);
+    assert_eq!(breaker.state_at(T), BreakerState::Open);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_decimal_share_is_taken_at_its_word() {
             let breaker = Breaker::new().failure_rate(share).min_outcomes(all);
             (0..all - count).for_each(|_| settle(&breaker, true, T));
             (0..count).for_each(|_| settle(&breaker, false, T));
-            assert_eq!(breaker.state(T), state, "{count} of {all} at {share}");
+            assert_eq!(breaker.state_at(T), state, "{count} of {all} at {share}");
         }
     }
 }
@@ -59,10 +59,10 @@ fn outcomes_count_for_the_window_only() {
     let breaker = Breaker::new();
     (0..9).for_each(|_| settle(&breaker, false, T));
     settle(&breaker, false, T + secs(10));
-    assert_eq!(breaker.state(T + secs(10)), BreakerState::Closed);
+    assert_eq!(breaker.state_at(T + secs(10)), BreakerState::Closed);
     (0..8).for_each(|_| settle(&breaker, false, T + secs(10)));
     settle(&breaker, false, T + secs(19));
-    assert_eq!(breaker.state(T + secs(19)), BreakerState::Open);
+    assert_eq!(breaker.state_at(T + secs(19)), BreakerState::Open);
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn open_it_lets_nothing_through_for_the_pause() {
     for (later, left) in [(0, 5000), (1, 4999), (2500, 2500), (4999, 1)] {
         let rejected = breaker.admit(T + millis(later)).unwrap_err();
         assert_eq!(rejected.retry_in(), Some(millis(left)));
-        assert_eq!(breaker.state(T + millis(later)), BreakerState::Open);
+        assert_eq!(breaker.state_at(T + millis(later)), BreakerState::Open);
     }
-    assert_eq!(breaker.state(T + secs(5)), BreakerState::HalfOpen);
+    assert_eq!(breaker.state_at(T + secs(5)), BreakerState::HalfOpen);
     assert!(breaker.admit(T + secs(5)).is_ok());
 }
 
@@ -95,7 +95,7 @@ fn half_open_admits_exactly_one_of_many_threads() {
         assert_eq!(admitted.into_inner(), 1);
         let rejected: Vec<_> = permits.iter().filter_map(|permit| permit.as_ref().err()).collect();
         assert!(rejected.iter().all(|rejected| rejected.retry_in().is_none()));
-        assert_eq!(breaker.state(T + secs(6)), BreakerState::HalfOpen);
+        assert_eq!(breaker.state_at(T + secs(6)), BreakerState::HalfOpen);
         // However long the probe takes.
         assert!(breaker.admit(T + secs(1_000_000)).is_err());
     }
@@ -109,11 +109,11 @@ fn the_probe_decides() {
     probe.failed(T + secs(6));
     assert_eq!(breaker.admit(T + secs(6)).unwrap_err().retry_in(), Some(secs(5)));
     breaker.admit(T + secs(11)).unwrap().succeeded(T + secs(12));
-    assert_eq!(breaker.state(T + secs(12)), BreakerState::Closed);
+    assert_eq!(breaker.state_at(T + secs(12)), BreakerState::Closed);
     assert!(!breaker.admit(T + secs(12)).unwrap().is_probe());
     // The failures of before are forgotten.
     (0..9).for_each(|_| settle(&breaker, false, T + secs(12)));
-    assert_eq!(breaker.state(T + secs(12)), BreakerState::Closed);
+    assert_eq!(breaker.state_at(T + secs(12)), BreakerState::Closed);
 }
 
 #[test]
@@ -126,11 +126,11 @@ fn a_probe_that_is_dropped_frees_its_place() {
         panic!("the operation did");
     });
     assert!(panicked.is_err());
-    assert_eq!(breaker.state(now), BreakerState::HalfOpen);
+    assert_eq!(breaker.state_at(now), BreakerState::HalfOpen);
     breaker.admit(now).unwrap().succeeded(now);
-    assert_eq!(breaker.state(now), BreakerState::Closed);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed);
     drop(breaker.admit(now).unwrap());
-    assert_eq!(breaker.state(now), BreakerState::Closed);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed);
 }
 
 #[test]
@@ -141,19 +141,19 @@ fn a_straggler_neither_opens_nor_closes() {
     (0..10).for_each(|_| settle(&breaker, false, T));
 
     early.by_ref().take(10).for_each(|permit| permit.succeeded(T + secs(1)));
-    assert_eq!(breaker.state(T + secs(1)), BreakerState::Open, "closed by a straggler");
+    assert_eq!(breaker.state_at(T + secs(1)), BreakerState::Open, "closed by a straggler");
     early.by_ref().take(5).for_each(|permit| permit.failed(T + secs(4)));
-    assert_eq!(breaker.state(T + secs(5)), BreakerState::HalfOpen, "its pause was made longer by a straggler");
+    assert_eq!(breaker.state_at(T + secs(5)), BreakerState::HalfOpen, "its pause was made longer by a straggler");
 
     let probe = breaker.admit(T + secs(5)).unwrap();
     early.by_ref().take(5).for_each(|permit| permit.succeeded(T + secs(5)));
-    assert_eq!(breaker.state(T + secs(5)), BreakerState::HalfOpen);
+    assert_eq!(breaker.state_at(T + secs(5)), BreakerState::HalfOpen);
     early.by_ref().take(5).for_each(drop);
     assert!(breaker.admit(T + secs(5)).is_err(), "a straggler freed the probe's place");
     probe.succeeded(T + secs(5));
 
     early.for_each(|permit| permit.failed(T + secs(5)));
-    assert_eq!(breaker.state(T + secs(5)), BreakerState::Closed, "opened by stragglers");
+    assert_eq!(breaker.state_at(T + secs(5)), BreakerState::Closed, "opened by stragglers");
 }
 
 /// What a call counts for must not come back after many changes.
@@ -168,7 +168,7 @@ fn a_probe_of_long_ago_decides_nothing() {
         settle(&breaker, true, now);
     }
     straggler.failed(now);
-    assert_eq!(breaker.state(now), BreakerState::Closed);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed);
 }
 
 #[test]
@@ -179,18 +179,18 @@ fn a_clock_that_steps_does_not_stall_it() {
     // Far back or far ahead: a probe.
     for later in [Duration::ZERO, secs(1), secs(900), secs(10_000), secs(3_000_000_000), Duration::MAX] {
         let breaker = opened();
-        assert_eq!(breaker.state(later), BreakerState::HalfOpen, "{later:?}");
+        assert_eq!(breaker.state_at(later), BreakerState::HalfOpen, "{later:?}");
         settle(&breaker, true, later);
-        assert_eq!(breaker.state(later), BreakerState::Closed, "{later:?}");
+        assert_eq!(breaker.state_at(later), BreakerState::Closed, "{later:?}");
         (0..10).for_each(|_| settle(&breaker, false, later));
-        assert_eq!(breaker.state(later), BreakerState::Open, "{later:?}");
+        assert_eq!(breaker.state_at(later), BreakerState::Open, "{later:?}");
     }
     // Nine failures, and a tenth after a long gap.
     for later in [secs(10), secs(1_000_000), secs(10_485_760), secs(3_000_000_000), Duration::MAX] {
         let breaker = Breaker::new();
         (0..9).for_each(|_| settle(&breaker, false, secs(1)));
         settle(&breaker, false, secs(1).saturating_add(later));
-        assert_eq!(breaker.state(secs(1).saturating_add(later)), BreakerState::Closed, "{later:?}");
+        assert_eq!(breaker.state_at(secs(1).saturating_add(later)), BreakerState::Closed, "{later:?}");
     }
 }
 
@@ -320,7 +320,7 @@ proptest! {
                     prop_assert!(later.as_nanos() > u128::from(u64::MAX) || breaker.admit(later).is_ok());
                 }
             }
-            let _ = breaker.state(now);
+            let _ = breaker.state_at(now);
         }
     }
 }

@@ -248,7 +248,7 @@ fn a_timer_that_panics_leaves_the_guards_usable() {
                 matches!(door, Door::RunWith | Door::RetryMacroTold | Door::RunAsyncWith | Door::RetryAsyncMacroTold);
             assert!(charged == 0.0 || told && charged == 1.0, "{door:?}, {reads}, {sleeps}: {charged}");
             let now = time.elapsed() + secs(5);
-            assert_ne!(breaker.state(now), BreakerState::Open);
+            assert_ne!(breaker.state_at(now), BreakerState::Open);
             assert!(breaker.admit(now).is_ok(), "{door:?}, {reads}, {sleeps}");
         }
     }

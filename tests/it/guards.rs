@@ -170,7 +170,7 @@ fn an_open_breaker_lets_no_first_attempt_begin() {
         // Its pause over, the attempt is the probe.
         timer.advance(secs(3));
         through!(door, PLAIN.timer(&timer).breaker(&*breaker), failing(0, &calls)).unwrap();
-        assert_eq!((calls.get(), breaker.state(timer.elapsed())), (1, BreakerState::Closed), "{door:?}");
+        assert_eq!((calls.get(), breaker.state_at(timer.elapsed())), (1, BreakerState::Closed), "{door:?}");
     }
 }
 
@@ -193,7 +193,7 @@ fn a_retry_that_is_due_after_the_pause_is_the_probe() {
         let busy = |error: &Failed| error.verdict.with_hint(secs(5));
         through!(door, PLAIN.timer(&timer).breaker(&breaker).when(busy), failing(1, &calls)).unwrap();
         assert_eq!((calls.get(), timer.sleeps()), (2, vec![secs(5)]), "{door:?}");
-        assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed, "{door:?}");
+        assert_eq!(breaker.state_at(timer.elapsed()), BreakerState::Closed, "{door:?}");
     }
 }
 
@@ -204,10 +204,10 @@ fn a_permanent_failure_is_an_answer_to_a_breaker() {
         for _ in 0..20 {
             through!(door, PLAIN.timer(&timer).breaker(&breaker), || Err::<(), _>(permanent())).unwrap_err();
         }
-        assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed, "{door:?}");
+        assert_eq!(breaker.state_at(timer.elapsed()), BreakerState::Closed, "{door:?}");
         let again = |(): &()| Verdict::transient();
         through!(door, PLAIN.total(0).timer(&timer).when_ok(again).breaker(&breaker), || Ok::<_, Failed>(())).unwrap();
-        assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed, "1 of 21: {door:?}");
+        assert_eq!(breaker.state_at(timer.elapsed()), BreakerState::Closed, "1 of 21: {door:?}");
     }
 }
 
@@ -411,9 +411,9 @@ fn a_panic_anywhere_leaves_the_guards_usable() {
             assert_eq!((Arc::strong_count(&budget), Arc::strong_count(&breaker)), (1, 1), "{told}");
             assert_eq!(report.stop_reason(), None, "{told}");
             let now = timer.elapsed() + secs(5);
-            assert_ne!(breaker.state(now), BreakerState::Open, "{told}");
+            assert_ne!(breaker.state_at(now), BreakerState::Open, "{told}");
             breaker.admit(now).unwrap_or_else(|_| panic!("the probe's place is lost: {told}")).succeeded(now);
-            assert_eq!(breaker.state(now), BreakerState::Closed, "{told}");
+            assert_eq!(breaker.state_at(now), BreakerState::Closed, "{told}");
             assert!(throttle.admit(now, 0).is_ok(), "{told}");
         }
     }
@@ -429,7 +429,7 @@ fn a_prepared_run_that_is_cloned_has_charges_and_leaves_of_its_own() {
     }
     // Unused, it is dropped without a trace.
     drop(prepared);
-    assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed);
+    assert_eq!(breaker.state_at(timer.elapsed()), BreakerState::Closed);
 }
 
 /// Two breakers stand before a call, and the second refuses: the first one's leave is not held by what is left of the run.
@@ -462,7 +462,7 @@ fn a_breaker_does_not_open_on_successes() {
     for _ in 0..100 {
         breaker.admit(Duration::ZERO).unwrap().succeeded(Duration::ZERO);
     }
-    assert_eq!(breaker.state(Duration::ZERO), persevere::BreakerState::Closed);
+    assert_eq!(breaker.state_at(Duration::ZERO), persevere::BreakerState::Closed);
 }
 
 #[test]
@@ -494,7 +494,7 @@ fn limits_beyond_what_is_counted_still_work() {
     for _ in 0..140_000 {
         breaker.admit(Duration::ZERO).map(|permit| permit.failed(Duration::ZERO)).unwrap_or_default();
     }
-    assert_eq!(breaker.state(Duration::ZERO), BreakerState::Open);
+    assert_eq!(breaker.state_at(Duration::ZERO), BreakerState::Open);
 
     let throttle = AdaptiveThrottle::new().multiplier(f64::INFINITY);
     for _ in 0..99 {

@@ -35,6 +35,7 @@ mod report;
 mod secrets;
 mod serde;
 mod shared;
+mod short_waits;
 mod soak;
 mod streaks;
 mod support;

@@ -771,7 +771,7 @@ impl Scenario {
         if !beside.budget.withdraw(fault) {
             return Some(StopReason::BudgetExhausted);
         }
-        let refused = if beside.breaker.state(due) == BreakerState::Open {
+        let refused = if beside.breaker.state_at(due) == BreakerState::Open {
             Some(StopReason::BreakerOpen)
         } else {
             (nested && self.nested == Nested::GiveUp).then_some(StopReason::Nested)
@@ -821,7 +821,7 @@ impl Scenario {
             if full {
                 Self::check_report(&report, &story, begun, &told);
                 assert_eq!(beside.budget.tokens(), reference.budget.tokens(), "{told}");
-                let states = [&beside, &reference].map(|beside| beside.breaker.state(story.now));
+                let states = [&beside, &reference].map(|beside| beside.breaker.state_at(story.now));
                 assert_eq!(states[0], states[1], "{told}");
             }
         }

@@ -292,7 +292,7 @@ fn an_open_breaker_lets_no_call_through() {
 
     timer.advance(secs(60));
     assert_eq!(call(&mut service).unwrap(), 42);
-    assert_eq!(breaker.state(timer.elapsed()), BreakerState::Closed);
+    assert_eq!(breaker.state_at(timer.elapsed()), BreakerState::Closed);
 }
 
 #[test]

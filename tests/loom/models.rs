@@ -129,7 +129,7 @@ fn one_of_two_is_the_probe() {
         let breaker = opened();
         let ask = || thread::spawn(|| u32::from(breaker.admit(LATER).map(std::mem::forget).is_ok()));
         assert_eq!(sum([ask(), ask()]), 1);
-        assert_eq!(breaker.state(LATER), BreakerState::HalfOpen);
+        assert_eq!(breaker.state_at(LATER), BreakerState::HalfOpen);
     });
 }
 
@@ -151,7 +151,7 @@ fn a_probe_that_is_cancelled_frees_its_place_once() {
         let probe = breaker.admit(LATER).expect("the place is free");
         assert!(breaker.admit(LATER).is_err());
         probe.succeeded(LATER);
-        assert_eq!(breaker.state(LATER), BreakerState::Closed);
+        assert_eq!(breaker.state_at(LATER), BreakerState::Closed);
     });
 }
 
@@ -162,7 +162,7 @@ fn of_three_that_cancel_and_fail_no_two_probe_at_once() {
         let fail = |permit: Permit<'static>| permit.failed(LATER);
         let asked = [probe(breaker, probing, drop), probe(breaker, probing, fail), probe(breaker, probing, drop)];
         assert!(sum(asked) >= 1);
-        assert_ne!(breaker.state(LATER), BreakerState::Closed);
+        assert_ne!(breaker.state_at(LATER), BreakerState::Closed);
     });
 }
 
@@ -177,7 +177,7 @@ fn no_outcome_is_lost() {
             })
         };
         sum([fail(), fail()]);
-        assert_eq!(breaker.state(T), BreakerState::Open);
+        assert_eq!(breaker.state_at(T), BreakerState::Open);
     });
 }
 
@@ -196,7 +196,7 @@ fn a_straggler_s_success_does_not_close_what_the_probe_leaves_open() {
             0
         });
         sum([late, probe]);
-        assert_eq!(breaker.state(LATER), BreakerState::Open);
+        assert_eq!(breaker.state_at(LATER), BreakerState::Open);
     });
 }
 
@@ -215,7 +215,7 @@ fn a_straggler_s_failure_does_not_open_what_the_probe_closes() {
             0
         });
         sum([late, probe]);
-        assert_eq!(breaker.state(LATER), BreakerState::Closed);
+        assert_eq!(breaker.state_at(LATER), BreakerState::Closed);
     });
 }
 
@@ -234,10 +234,10 @@ fn a_straggler_neither_adds_to_nor_wipes_out_what_is_counted_after_it() {
         let after = LATER + Duration::from_secs(5);
         breaker.admit(after).expect("the pause is over").succeeded(after);
         breaker.admit(after).unwrap().failed(after);
-        assert_eq!(breaker.state(after), BreakerState::Closed, "one is too few");
+        assert_eq!(breaker.state_at(after), BreakerState::Closed, "one is too few");
         sum([late]);
-        assert_eq!(breaker.state(after), BreakerState::Closed, "a straggler opened it");
+        assert_eq!(breaker.state_at(after), BreakerState::Closed, "a straggler opened it");
         breaker.admit(after).unwrap().failed(after);
-        assert_eq!(breaker.state(after), BreakerState::Open, "a count was lost");
+        assert_eq!(breaker.state_at(after), BreakerState::Open, "a count was lost");
     });
 }

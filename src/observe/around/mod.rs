@@ -10,7 +10,7 @@ pub(crate) use self::scoped::{Scoped, gave_up};
 
 /// Without threads there is no place for a mark.
 #[cfg(not(feature = "std"))]
-pub(crate) const fn gave_up(_: crate::run::StopReason, _: u32) {}
+pub(crate) const fn gave_up(_: crate::run::StopReason, _: u32, _: u32) {}
 
 /// What stands around an attempt.
 #[doc(hidden)]

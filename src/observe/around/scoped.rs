@@ -75,12 +75,11 @@ fn mark() {
 }
 
 /// Leaves a mark, if this is how a run gives up that has retried, or refused to.
-pub(crate) fn gave_up(reason: StopReason, attempts: u32) {
+pub(crate) fn gave_up(reason: StopReason, attempts: u32, total: u32) {
     let marks = match reason {
-        StopReason::Succeeded | StopReason::Permanent => false,
-        // Its only attempt multiplies nothing.
-        StopReason::Exhausted => attempts > 1,
-        _ => true,
+        StopReason::Succeeded | StopReason::Permanent | StopReason::Unclassified => false,
+        // Its only attempt multiplies nothing, whatever else would have ended the run.
+        _ => attempts != 1 || total != 0 && reason != StopReason::Exhausted,
     };
     if marks {
         mark();
