@@ -121,7 +121,12 @@ fn clone(name: &Ident, item: &Item, private: &TokenStream) -> TokenStream {
 
 /// What makes the run. Literals are checked in a `const`, and the run borrows that; the keys' own code does not see it.
 fn made(item: &Item, args: &Args, private: &TokenStream) -> TokenStream {
-    let Args { policy, fixed, computed, timeout, prepared, .. } = args;
+    let Args { policy, timeout, prepared, .. } = args;
+    // A list decides how many retries there are, and a total after it caps it.
+    let is_cap = |call: &&Call| call.method == "total" && prepared.iter().any(|call| call.method == "waits");
+    let caps = args.fixed.iter().chain(&args.computed).filter(is_cap);
+    let fixed: Vec<_> = args.fixed.iter().filter(|call| !is_cap(call)).collect();
+    let computed: Vec<_> = args.computed.iter().filter(|call| !is_cap(call)).collect();
     let (base, rest) = match policy {
         Some(policy) if fixed.is_empty() && computed.is_empty() => (policy.clone(), timeout.as_ref()),
         Some(policy) => (quoted!((#policy) #(#fixed)* #(#computed)*), timeout.as_ref()),
@@ -141,7 +146,8 @@ fn made(item: &Item, args: &Args, private: &TokenStream) -> TokenStream {
     };
     let keeps = args.before.as_ref().is_some_and(|hook| hook.event.is_some());
     let keep = keeps.then(|| quoted!(.keep_event()));
-    let rest: Vec<_> = rest.into_iter().chain(prepared).map(ToTokens::to_token_stream).chain(keep).collect();
+    let rest: Vec<_> =
+        rest.into_iter().chain(prepared).chain(caps).map(ToTokens::to_token_stream).chain(keep).collect();
     // A type, so that the name takes no room in the run.
     let name = &item.name;
     let name = quoted!({

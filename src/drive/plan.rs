@@ -5,8 +5,8 @@ use core::borrow::Borrow;
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use crate::policy::Policy;
 use crate::policy::timed::Timed;
+use crate::policy::{Policy, UNLIMITED};
 use crate::run::Listed;
 use crate::time::nanos;
 use crate::verdict::{Fault, Verdict};
@@ -51,6 +51,93 @@ pub trait Plan {
     #[inline]
     fn limit(&self) -> u64 {
         u64::MAX
+    }
+}
+
+/// A plan whose policy can still be set.
+#[doc(hidden)]
+pub trait Adjust {
+    /// The plan with a policy of its own, also where it had that by reference.
+    type Adjusted;
+
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Self::Adjusted;
+}
+
+impl Adjust for Policy {
+    type Adjusted = Self;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Self) -> Self) -> Self {
+        set(self)
+    }
+}
+
+impl Adjust for &Policy {
+    type Adjusted = Policy;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Policy {
+        set(*self)
+    }
+}
+
+impl<P: Adjust> Adjust for Timed<P> {
+    type Adjusted = Timed<P::Adjusted>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Timed<P::Adjusted> {
+        Timed { plan: self.plan.adjust(set), limit: self.limit }
+    }
+}
+
+impl Adjust for &Timed<Policy> {
+    type Adjusted = Timed<Policy>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Timed<Policy> {
+        (*self).adjust(set)
+    }
+}
+
+impl<P: Adjust> Adjust for Seeded<P> {
+    type Adjusted = Seeded<P::Adjusted>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Seeded<P::Adjusted> {
+        Seeded { plan: self.plan.adjust(set), seed: self.seed }
+    }
+}
+
+impl<P: Adjust> Adjust for Deadline<P> {
+    type Adjusted = Deadline<P::Adjusted>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Deadline<P::Adjusted> {
+        Deadline { plan: self.plan.adjust(set), deadline: self.deadline }
+    }
+}
+
+impl<P: Adjust, N> Adjust for Named<P, N> {
+    type Adjusted = Named<P::Adjusted, N>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Named<P::Adjusted, N> {
+        Named { plan: self.plan.adjust(set), name: self.name }
+    }
+}
+
+/// The total that is set belongs to the list.
+impl<P: Adjust, I> Adjust for Waits<P, I> {
+    type Adjusted = Waits<P::Adjusted, I>;
+
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Waits<P::Adjusted, I> {
+        let Self { plan, list, mut total } = self;
+        let plan = plan.adjust(|policy| {
+            let policy = set(policy.total(total));
+            total = policy.total;
+            policy
+        });
+        Waits { plan, list, total }
     }
 }
 
@@ -361,14 +448,13 @@ impl<P: Plan> Plan for Seeded<P> {
 pub struct Waits<P, I> {
     plan: P,
     list: I,
-    /// Whether the list's length is known, asked once: an iterator may come to know its bound on the way.
-    bounded: bool,
+    /// In place of the policy's own, which the list replaced: without limit unless it was set after the list.
+    total: u32,
 }
 
 impl<P, I: Iterator> Waits<P, I> {
-    pub(crate) fn new(plan: P, list: I) -> Self {
-        let bounded = list.size_hint().1.is_some();
-        Self { plan, list, bounded }
+    pub(crate) const fn new(plan: P, list: I) -> Self {
+        Self { plan, list, total: UNLIMITED }
     }
 }
 
@@ -377,9 +463,7 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     type Held = Policy;
 
     fn policy(&self) -> Policy {
-        let policy = *self.plan.policy().borrow();
-        // The length replaces `total`; a list that can't tell it ends by itself or by `total`.
-        if self.bounded { policy.forever() } else { policy }
+        self.plan.policy().borrow().total(self.total)
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
-use crate::drive::plan::{Deadline, Name, Named, Seeded, Waits};
+use crate::drive::plan::{Adjust, Deadline, Name, Named, Seeded, Waits};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -233,21 +233,29 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, plan: Seeded { plan: self.plan, seed: Some(seed) })
     }
 
-    /// Waits what this list says, without jitter; a server's hint can still make a wait longer.
+    /// Waits what this list says, in place of the policy's backoff.
     ///
-    /// A list whose length has an upper bound (an array, `.take(n)`) replaces `total`: so many retries as it has
-    /// waits. Any other ends with its last item or at `total`, whichever comes first.
+    /// The list decides how many retries there are: as many as it has waits, and without end if it has no end. It
+    /// replaces a `total` that was set before it. A [`total`](Retry::total) after it caps it. A second list replaces the
+    /// first. The waits are exact unless the policy's [`jitter`](Policy::jitter) is set, which then applies to them. A
+    /// server's hint can still make a wait longer.
     ///
     /// ```
     /// use persevere::Policy;
-    /// use std::time::Duration;
+    /// use persevere::testing::VirtualTimer;
+    /// use std::{io, iter, time::Duration};
     ///
-    /// let mut attempts = 0;
-    /// let _ = Policy::new().waits([Duration::ZERO; 7]).run(|| {
-    ///     attempts += 1;
-    ///     Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut))
-    /// });
-    /// assert_eq!(attempts, 8);
+    /// let fails = || Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut));
+    /// let waits = [1, 2, 5].map(Duration::from_secs);
+    /// let timer = VirtualTimer::new();
+    /// let _ = Policy::new().waits(waits).timer(&timer).run(fails);
+    /// assert_eq!(timer.sleeps(), waits);
+    ///
+    /// // Then every ten seconds, ten times in all.
+    /// let timer = VirtualTimer::new();
+    /// let endless = waits.into_iter().chain(iter::repeat(Duration::from_secs(10)));
+    /// let _ = Policy::new().waits(endless).total(10).timer(&timer).run(fails);
+    /// assert_eq!(timer.elapsed(), Duration::from_secs(1 + 2 + 5 + 7 * 10));
     /// ```
     pub fn waits<I>(self, waits: I) -> Retry<Waits<P, I::IntoIter>, C, K, O, B, T>
     where
@@ -259,6 +267,27 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// Sets the time by which an async run ends, its running attempt included; see [`Policy::deadline`].
     pub fn deadline(self, deadline: Duration) -> Retry<Deadline<P>, C, K, O, B, T> {
         replace!(self, plan: Deadline { plan: self.plan, deadline: nanos::from(deadline) })
+    }
+
+    /// Sets how many retries may follow the first attempt, as [`Policy::total`] does. After a list of
+    /// [`waits`](Retry::waits) it caps the list.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    /// use std::time::Duration;
+    ///
+    /// let mut attempts = 0;
+    /// let _ = Policy::new().waits([Duration::ZERO; 7]).total(3).run(|| {
+    ///     attempts += 1;
+    ///     Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut))
+    /// });
+    /// assert_eq!(attempts, 4);
+    /// ```
+    pub fn total(self, retries: u32) -> Retry<P::Adjusted, C, K, O, B, T>
+    where
+        P: Adjust,
+    {
+        replace!(self, plan: self.plan.adjust(|policy| policy.total(retries)))
     }
 
     /// Cuts each attempt of an async run after this time; see [`Timed`].

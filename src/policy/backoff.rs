@@ -226,10 +226,22 @@ impl Rule {
         self
     }
 
+    /// Leaves the jitter unset: full, but none for a list of waits.
+    pub(crate) const fn with_unset_jitter(mut self) -> Self {
+        self.amount = 0;
+        self.kind = Kind::Unset;
+        self
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) const fn sets_jitter(&self) -> bool {
+        !matches!(self.kind, Kind::Unset)
+    }
+
     pub(crate) const fn jitter(&self) -> Jitter {
         match self.kind {
             Kind::None => Jitter::None,
-            Kind::Full => Jitter::Full,
+            Kind::Unset | Kind::Full => Jitter::Full,
             Kind::Equal => Jitter::Equal,
             Kind::Decorrelated => Jitter::Decorrelated,
             Kind::Additive => Jitter::Additive(nanos::duration(self.amount)),
@@ -248,7 +260,7 @@ impl Rule {
         }
         match self.kind {
             Kind::None => true,
-            Kind::Full => jitter::is_ready(),
+            Kind::Unset | Kind::Full => jitter::is_ready(),
             _ => false,
         }
     }
@@ -324,19 +336,32 @@ impl Rule {
             let grown = self.doubled(n);
             return if self.is_jittered() && grown != 0 { jitter::within(grown, random()) } else { grown };
         }
-        let grown = self.capped(n);
+        self.jittered(self.capped(n), self.max, pace, random)
+    }
+
+    /// What jitter makes of a wait from a list: nothing, unless the jitter was set.
+    pub(crate) fn listed(&self, wait: u64, pace: &mut Pace, random: impl FnOnce() -> u64) -> u64 {
+        match self.kind {
+            Kind::Unset => wait,
+            Kind::Additive => self.jittered(wait, self.max, pace, random),
+            _ => self.jittered(wait, wait, pace, random),
+        }
+    }
+
+    #[inline(always)]
+    fn jittered(&self, grown: u64, max: u64, pace: &mut Pace, random: impl FnOnce() -> u64) -> u64 {
         match self.kind {
             Kind::None => grown,
-            Kind::Additive => grown + jitter::within(self.amount.min(self.max.saturating_sub(grown)), random()),
+            Kind::Additive => grown + jitter::within(self.amount.min(max.saturating_sub(grown)), random()),
             Kind::Decorrelated => {
-                let low = self.base.min(self.max);
-                let high = pace.0.nanos().max(low).saturating_mul(3).min(self.max);
+                let low = self.base.min(max);
+                let high = pace.0.nanos().max(low).saturating_mul(3).min(max);
                 let wait = low + jitter::within(high - low, random());
                 pace.0 = Coarse::new(wait);
                 wait
             }
             _ if grown == 0 => 0,
-            Kind::Full => jitter::within(grown, random()),
+            Kind::Unset | Kind::Full => jitter::within(grown, random()),
             Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
         }
     }

@@ -15,7 +15,8 @@ use core::time::Duration;
 /// retry stays immediate, and a part of nothing is nothing: only [`Additive`](Jitter::Additive) waits on a backoff of
 /// zero.
 ///
-/// Below, `w` is the wait that the backoff yields, after the cap.
+/// Below, `w` is the wait that the backoff yields, after the cap, or a wait of a [list](crate::Retry::waits). A list is
+/// waited exactly unless the policy's jitter is set.
 ///
 /// ```
 /// use persevere::{Backoff, Jitter};
@@ -46,6 +47,8 @@ pub enum Jitter {
 /// The kinds as the backoff stores them: one byte, the amount of the additive one kept beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// Nothing was said: full for a backoff, none for a list.
+    Unset,
     None,
     Full,
     Equal,

@@ -83,7 +83,7 @@ impl Policy {
     #[inline]
     pub const fn new() -> Self {
         Self {
-            rule: Rule::exponential(Duration::from_millis(300)).with_jitter(Jitter::Full),
+            rule: Rule::exponential(Duration::from_millis(300)).with_unset_jitter(),
             within: u64::MAX,
             hint_max: HINT_MAX,
             total: 3,
@@ -147,7 +147,9 @@ impl Policy {
         self
     }
 
-    /// Sets the random part of the waits.
+    /// Sets the random part of the waits; full jitter unless set.
+    ///
+    /// A list of [`waits`](crate::Retry::waits) has no jitter unless it is set here.
     #[inline]
     pub const fn jitter(mut self, jitter: Jitter) -> Self {
         self.rule = self.rule.with_jitter(jitter);

@@ -24,7 +24,9 @@ struct Form {
     factor: f64,
     #[serde(alias = "max")]
     max_wait: Human,
-    jitter: JitterName,
+    /// Left out where it is not set: then it is full for a backoff, and none for a list of waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jitter: Option<JitterName>,
     immediate_first: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     within: Option<Human>,
@@ -64,13 +66,13 @@ impl From<Policy> for Form {
             backoff: Human(rule.base),
             factor: rule.factor(),
             max_wait: Human(rule.max),
-            jitter: match rule.jitter() {
+            jitter: rule.sets_jitter().then(|| match rule.jitter() {
                 Jitter::None => JitterName::None,
                 Jitter::Full => JitterName::Full,
                 Jitter::Equal => JitterName::Equal,
                 Jitter::Decorrelated => JitterName::Decorrelated,
                 Jitter::Additive(amount) => JitterName::Additive(Human(nanos::from(amount))),
-            },
+            }),
             immediate_first: rule.immediate_first,
             within: (policy.within != u64::MAX).then_some(Human(policy.within)),
             max_hint: Human(policy.hint_max),
@@ -99,13 +101,6 @@ impl From<Form> for Policy {
             .backoff(nanos::duration(form.backoff.0))
             .factor(form.factor)
             .max_wait(nanos::duration(form.max_wait.0))
-            .jitter(match form.jitter {
-                JitterName::None => Jitter::None,
-                JitterName::Full => Jitter::Full,
-                JitterName::Equal => Jitter::Equal,
-                JitterName::Decorrelated => Jitter::Decorrelated,
-                JitterName::Additive(amount) => Jitter::Additive(nanos::duration(amount.0)),
-            })
             .immediate_first(form.immediate_first)
             .max_hint(nanos::duration(form.max_hint.0))
             .hints(match form.hints {
@@ -120,6 +115,15 @@ impl From<Form> for Policy {
             GrowthName::Linear => Growth::Linear,
             GrowthName::Fibonacci => Growth::Fibonacci,
         };
+        if let Some(jitter) = form.jitter {
+            policy = policy.jitter(match jitter {
+                JitterName::None => Jitter::None,
+                JitterName::Full => Jitter::Full,
+                JitterName::Equal => Jitter::Equal,
+                JitterName::Decorrelated => Jitter::Decorrelated,
+                JitterName::Additive(amount) => Jitter::Additive(nanos::duration(amount.0)),
+            });
+        }
         // The factor again, now that it is known what it belongs to.
         policy = policy.factor(form.factor);
         policy.within = form.within.map_or(u64::MAX, |within| within.0);

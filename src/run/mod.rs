@@ -308,11 +308,9 @@ impl Streak {
     ) -> Progress {
         let lived = now.saturating_sub(self.began);
         let earned = lived >= self.wait && lived >= policy.rule.base;
-        let progress = if lived >= rules.reset_after || verdict.progressed && earned {
-            Progress::LimitsAndPace
-        } else {
-            Progress::of(verdict)
-        };
+        let healthy = rules.reset_after != u64::MAX && lived >= rules.reset_after;
+        let progress =
+            if healthy || verdict.progressed && earned { Progress::LimitsAndPace } else { Progress::of(verdict) };
         if !matches!(progress, Progress::None) || self.since == u64::MAX {
             self.since = now;
         }
@@ -392,7 +390,7 @@ pub(crate) fn decide<const USUAL: bool>(
     }
 
     let mut wait = match listed {
-        Listed::Wait(wait) if !USUAL => wait,
+        Listed::Wait(wait) if !USUAL => policy.rule.listed(wait, &mut state.pace, || random(attempt)),
         Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
         _ => {
             let throttled = verdict.fault == Fault::Throttle;

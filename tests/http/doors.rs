@@ -395,6 +395,38 @@ async fn a_hook_uses_up_the_attempt_timeout_of_every_client() {
 }
 
 #[tokio::test]
+async fn a_list_of_waits_decides_how_many_requests_there_are_and_a_total_after_it_caps_it() {
+    let run = || Policy::new().waits([Duration::ZERO; 5]);
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
+    let server = answers(&[BUSY]);
+    let mut seen = 0;
+    let mut sent = || {
+        let since = server.requests() - seen;
+        seen += since;
+        since
+    };
+    assert!(client().get(server.url()).retry(run()).send().await.is_ok());
+    assert_eq!(sent(), 6);
+    assert!(client().get(server.url()).retry(run().total(2)).send().await.is_ok());
+    assert_eq!(sent(), 3);
+    for (capped, requests) in [(false, 6), (true, 3)] {
+        let url = server.url();
+        tokio::task::spawn_blocking(move || {
+            let request = blocking().get(url);
+            if capped { request.retry(run().total(2)).send() } else { request.retry(run()).send() }
+        })
+        .await
+        .unwrap()
+        .unwrap();
+        assert_eq!(sent(), requests);
+        let request = agent.get(&server.url());
+        let outcome = if capped { request.policy(run().total(2)).call() } else { request.policy(run()).call() };
+        assert!(outcome.is_err());
+        assert_eq!(sent(), requests);
+    }
+}
+
+#[tokio::test]
 async fn a_second_before_retry_runs_after_the_first_for_every_client() {
     static LOG: std::sync::Mutex<Vec<&str>> = std::sync::Mutex::new(Vec::new());
     let note = |line| LOG.lock().unwrap().push(line);

@@ -595,7 +595,49 @@ mod keys {
         assert!(not_endless(&Server::failing(50), &clock).is_err());
     }
 
-    #[retry(total = 9, waits = [1, 2, 3].map(Duration::from_secs), timer = clock)]
+    #[retry(total = 2, waits = [1, 2, 3].map(Duration::from_secs), timer = clock)]
+    fn capped(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(waits = std::iter::repeat(Duration::from_secs(1)), total = most, timer = clock)]
+    fn capped_by_expression(server: &Server, clock: &Clock, most: u32) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = Policy::new().waits([Duration::from_secs(1); 9]), total = 2, timer = clock)]
+    fn capped_policy(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(policy = Policy::new().total(1), waits = [1, 2, 3].map(Duration::from_secs), total = 2, jitter = equal, timer = clock)]
+    fn capped_and_drawn(server: &Server, clock: &Clock) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[retry(waits = std::iter::repeat(Duration::from_millis(1)), total = 2)]
+    async fn capped_async(server: &Server) -> io::Result<u32> {
+        server.call()
+    }
+
+    #[test]
+    fn a_total_caps_a_list_of_waits_wherever_it_stands() {
+        let clock = Clock::default();
+        for (fails, outcome) in [(2, true), (3, false)] {
+            assert_eq!(capped(&Server::failing(fails), &clock).is_ok(), outcome);
+            assert_eq!(capped_by_expression(&Server::failing(fails), &clock, 2).is_ok(), outcome);
+            assert_eq!(capped_policy(&Server::failing(fails), &clock).is_ok(), outcome);
+            clock.waits.borrow_mut().clear();
+            assert_eq!(capped_and_drawn(&Server::failing(fails), &clock).is_ok(), outcome);
+            let waits = clock.waits.take();
+            assert!((500..=1000).contains(&waits[0]) && (1000..=2000).contains(&waits[1]), "{waits:?}");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            assert_eq!(runtime.block_on(capped_async(&Server::failing(fails))).is_ok(), outcome);
+        }
+    }
+
+    #[retry(waits = [1, 2, 3].map(Duration::from_secs), timer = clock)]
     fn listed(server: &Server, clock: &Clock) -> io::Result<u32> {
         server.call()
     }

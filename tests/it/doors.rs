@@ -463,52 +463,152 @@ fn a_value_is_judged_once() {
 }
 
 #[test]
-fn a_finite_list_of_waits_replaces_total() {
+fn a_list_of_waits_decides_how_many_retries_there_are() {
+    let waits = [secs(7), Duration::ZERO, secs(1), secs(2), secs(3)];
     for door in Door::ALL {
+        for policy in [Policy::new(), Policy::new().total(0), Policy::new().total(9), Policy::new().forever()] {
+            let timer = VirtualTimer::new();
+            let outcome = through!(door, policy.waits(waits).timer(&timer), failing(99));
+            assert_eq!(outcome.unwrap_err().number, 6, "{door:?}");
+            assert_eq!(timer.sleeps(), [7, 1, 2, 3].map(secs), "exactly, without jitter: {door:?}");
+        }
         let timer = VirtualTimer::new();
-        let waits = [secs(7), Duration::ZERO, secs(1), secs(2), secs(3)];
-        let outcome = through!(door, Policy::new().waits(waits).timer(&timer), failing(99));
-        assert_eq!(outcome.unwrap_err().number, 6, "{door:?}");
-        assert_eq!(timer.sleeps(), [7, 1, 2, 3].map(secs), "exactly, without jitter: {door:?}");
-
         let mut report = Report::new();
         let _ = through!(door, Policy::new().timer(&timer).report(&mut report).waits([]), failing(99));
         assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::Exhausted)), "{door:?}");
     }
 }
 
+/// Waits of one second, of which the size is nobody's business.
+struct Unsized(u32);
+
+impl Iterator for Unsized {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0 = self.0.checked_sub(1)?;
+        Some(secs(1))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        panic!("the run iterates and asks for no size")
+    }
+}
+
 #[test]
-fn an_endless_list_of_waits_keeps_total() {
+fn a_list_of_waits_is_never_asked_for_its_size() {
+    for door in Door::ALL {
+        for items in [0, 2, 9] {
+            let timer = VirtualTimer::new();
+            let outcome = through!(door, PLAIN.waits(Unsized(items)).timer(&timer), failing(99));
+            assert_eq!(outcome.unwrap_err().number, items + 1, "{door:?}");
+        }
+    }
+}
+
+#[test]
+fn an_endless_list_of_waits_retries_for_ever() {
     for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let outcome = through!(door, PLAIN.total(5).waits(std::iter::repeat(secs(1))).timer(&timer), failing(99));
-        assert_eq!(outcome.unwrap_err().number, 6, "{door:?}");
-        assert_eq!(timer.elapsed(), secs(5), "{door:?}");
-        let backoff = Backoff::linear(secs(1));
-        assert_eq!(through!(door, PLAIN.waits(backoff).timer(&timer), failing(99)).unwrap_err().number, 4, "{door:?}");
+        let outcome = through!(door, PLAIN.waits(std::iter::repeat(secs(1))).timer(&timer), failing(1000));
+        assert_eq!((outcome.unwrap(), timer.elapsed()), (1001, secs(1000)), "{door:?}");
+        let backoff = Backoff::constant(secs(1));
+        assert_eq!(through!(door, PLAIN.waits(backoff).timer(&timer), failing(1000)).unwrap(), 1001, "{door:?}");
     }
 }
 
 #[test]
-fn a_list_that_cannot_tell_its_length_ends_with_its_last_item_or_at_total() {
-    for (items, attempts) in [(2, 3), (9, 4)] {
+fn a_total_after_a_list_of_waits_caps_it() {
+    static POLICY: Policy = PLAIN;
+    static TIMED: persevere::Timed<Policy> = PLAIN.attempt_timeout(secs(60));
+    let endless = || std::iter::repeat(secs(1));
+    for door in Door::ALL {
         let timer = VirtualTimer::new();
-        let mut left = items;
-        let list = std::iter::from_fn(|| {
-            left -= 1;
-            (left >= 0).then_some(secs(1))
-        });
-        assert_eq!(PLAIN.waits(list).timer(&timer).run(failing(99)).unwrap_err().number, attempts);
+        let attempts = |outcome: Result<u32, Failed>| outcome.unwrap_err().number;
+        assert_eq!(attempts(through!(door, PLAIN.waits([secs(1); 7]).total(3).timer(&timer), failing(99))), 4);
+        assert_eq!(attempts(through!(door, PLAIN.waits([secs(1); 2]).total(9).timer(&timer), failing(99))), 3);
+        assert_eq!(attempts(through!(door, PLAIN.waits(endless()).total(5).timer(&timer), failing(99))), 6);
+        assert_eq!(attempts(through!(door, PLAIN.waits(endless()).total(0).timer(&timer), failing(99))), 1);
+        // Whatever stands between, and wherever the policy is.
+        assert_eq!(attempts(through!(door, PLAIN.waits(endless()).seed(7).timer(&timer).total(2), failing(99))), 3);
+        let borrowed = || Retry::new(&POLICY).waits(endless()).timer(&timer);
+        assert_eq!(attempts(through!(door, borrowed().total(2), failing(99))), 3);
+        assert_eq!(through!(door, borrowed(), failing(99)).unwrap(), 100, "the borrowed policy is as it was");
+    }
+    for door in Door::ASYNC {
+        let timer = VirtualTimer::new();
+        let call = |operation: &RefCell<dyn FnMut() -> Result<u32, Failed>>| operation.borrow_mut()();
+        let operation = RefCell::new(failing(99));
+        let cut = PLAIN.attempt_timeout(secs(60)).waits(endless()).total(2).timer(&timer);
+        let outcome = block_on(async { awaited!(door, cut, || async { call(&operation) }) });
+        assert_eq!(outcome.unwrap_err().number, 3, "{door:?}");
+        let operation = RefCell::new(failing(99));
+        let cut = Retry::new(&TIMED).waits(endless()).total(2).timer(&timer);
+        let outcome = block_on(async { awaited!(door, cut, || async { call(&operation) }) });
+        assert_eq!(outcome.unwrap_err().number, 3, "{door:?}");
     }
 }
 
 #[test]
-fn a_list_that_learns_its_length_on_the_way_still_ends_at_total() {
-    for first in 1..=5 {
+fn a_list_of_waits_that_is_set_again_replaces_the_first() {
+    for door in Door::ALL {
         let timer = VirtualTimer::new();
-        // Knows its bound once its last part has begun.
-        let list = [first, 6 - first].into_iter().flat_map(|waits| std::iter::repeat_n(secs(1), waits));
-        assert_eq!(PLAIN.waits(list).timer(&timer).run(failing(99)).unwrap_err().number, 4, "{first}");
+        let attempts = |outcome: Result<u32, Failed>| outcome.unwrap_err().number;
+        let twice = PLAIN.waits([secs(9); 5]).waits([secs(1); 2]).timer(&timer);
+        assert_eq!(attempts(through!(door, twice, failing(99))), 3, "{door:?}");
+        assert_eq!(timer.sleeps(), [secs(1); 2], "{door:?}");
+        let twice = PLAIN.waits(std::iter::repeat(secs(9))).waits([secs(1); 2]).timer(&timer);
+        assert_eq!(attempts(through!(door, twice, failing(99))), 3, "{door:?}");
+        let twice = PLAIN.waits([secs(9); 2]).waits(std::iter::repeat(secs(1))).timer(&timer);
+        assert_eq!(through!(door, twice, failing(99)).unwrap(), 100, "{door:?}");
+        // A total in between belonged to the first.
+        let twice = PLAIN.waits([secs(9); 5]).total(1).seed(3).waits([secs(1); 4]).timer(&timer);
+        assert_eq!(attempts(through!(door, twice, failing(99))), 5, "{door:?}");
+        let twice = PLAIN.waits([secs(9); 5]).waits([secs(1); 4]).total(1).timer(&timer);
+        assert_eq!(attempts(through!(door, twice, failing(99))), 2, "{door:?}");
+    }
+}
+
+#[test]
+fn jitter_applies_to_a_list_of_waits_where_it_was_set() {
+    let list = [secs(8), Duration::ZERO, secs(300), secs(2)];
+    let policy = Policy::new().backoff(secs(1));
+    let exact = |range: (Duration, Duration)| range.0 == range.1;
+    for door in Door::ALL {
+        for (policy, ranges) in [
+            (policy, list.map(|wait| (wait, wait))),
+            (policy.jitter(Jitter::None), list.map(|wait| (wait, wait))),
+            (Policy::from_backoff(Backoff::constant(secs(1))), list.map(|wait| (wait, wait))),
+            (policy.jitter(Jitter::Full), list.map(|wait| (Duration::ZERO, wait))),
+            (policy.jitter(Jitter::Equal), list.map(|wait| (wait / 2, wait))),
+            // Never above the policy's longest wait, 120 s, unless the list itself is.
+            (
+                policy.jitter(Jitter::Additive(secs(3))),
+                [8, 0, 300, 2].map(|wait| (secs(wait), secs(if wait == 300 { 300 } else { wait + 3 }))),
+            ),
+            (policy.jitter(Jitter::Decorrelated), list.map(|wait| (wait.min(secs(1)), wait))),
+        ] {
+            let mut drawn = Vec::new();
+            for seed in 0..20 {
+                let timer = VirtualTimer::new();
+                let mut waits = Vec::new();
+                let note = |event: Event<'_, Failed>| waits.push(event.wait());
+                let run = policy.waits(list).seed(seed).timer(&timer).on_retry(note);
+                assert_eq!(through!(door, run, failing(99)).unwrap_err().number, 5, "{door:?}");
+                for (wait, (least, most)) in waits.iter().zip(ranges) {
+                    assert!((least..=most).contains(wait), "{door:?}, {policy}: {wait:?}");
+                }
+                drawn.push(waits);
+            }
+            let varies = drawn.iter().any(|waits| *waits != drawn[0]);
+            assert_eq!(varies, !ranges.into_iter().all(exact), "{door:?}, {policy}");
+            let timer = VirtualTimer::new();
+            let mut again = Vec::new();
+            let run =
+                policy.waits(list).seed(0).timer(&timer).on_retry(|event: Event<'_, Failed>| again.push(event.wait()));
+            let _ = through!(door, run, failing(99));
+            assert_eq!(again, drawn[0], "the same seed, the same waits: {door:?}");
+        }
     }
 }
 

@@ -143,14 +143,14 @@ fn the_ends_of_every_list_of_waits_through_every_door() {
         };
         let _ = through!(door, PLAIN.timer(&timer).waits([]), count);
         assert_eq!((calls.take(), timer.sleeps()), (1, vec![]), "{door:?}");
-        let _ = through!(door, PLAIN.timer(&timer).waits(std::iter::repeat(MAX)), count);
+        let _ = through!(door, PLAIN.timer(&timer).waits(std::iter::repeat(MAX)).total(3), count);
         assert_eq!((calls.take(), timer.sleeps()), (4, vec![MAX; 3]), "{door:?}");
         let timer = VirtualTimer::new();
         let _ = through!(door, PLAIN.forever().timer(&timer).waits(std::iter::repeat_n(ZERO, 1000)), count);
         assert_eq!((calls.take(), timer.sleeps()), (1001, vec![]), "{door:?}");
         let _ = through!(door, PLAIN.within(NANO).timer(&timer).waits([ZERO, ZERO, NANO, ZERO]), count);
         assert_eq!((calls.take(), timer.sleeps()), (3, vec![]), "{door:?}");
-        let _ = through!(door, PLAIN.total(0).timer(&timer).waits(std::iter::repeat(ZERO)), count);
+        let _ = through!(door, PLAIN.timer(&timer).waits(std::iter::repeat(ZERO)).total(0), count);
         assert_eq!(calls.take(), 1, "{door:?}");
     }
 }

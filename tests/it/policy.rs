@@ -109,14 +109,17 @@ fn the_defaults_are_the_recipes() {
         .backoff(millis(300))
         .factor(2.0)
         .max_wait(secs(120))
-        .jitter(Jitter::Full)
         .immediate_first(true)
         .max_hint(secs(120))
         .hints(Hints::GiveUp)
         .within(Duration::MAX)
         .idempotent(true);
     assert_eq!(Policy::default(), spelled);
-    assert_eq!(Policy::from(Backoff::new(millis(300)).jitter(Jitter::Full)), spelled);
+    // Jitter is full in both, but where it is set it is for lists of waits, too.
+    let set = spelled.jitter(Jitter::Full);
+    assert_ne!(set, spelled);
+    assert_eq!(set.to_string(), spelled.to_string());
+    assert_eq!(Policy::from(Backoff::new(millis(300)).jitter(Jitter::Full)), set);
 }
 
 /// backon, fure and mulligan document `times(3)` as attempts and make four calls.

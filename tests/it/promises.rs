@@ -65,9 +65,11 @@ const PROMISES: &[(&str, &[&str])] = &[
     (
         "2. A list of waits decides how many retries there are; a `total` after it caps it.",
         &[
-            "doors::a_finite_list_of_waits_replaces_total",
-            "doors::an_endless_list_of_waits_keeps_total",
-            "doors::a_list_that_cannot_tell_its_length_ends_with_its_last_item_or_at_total",
+            "doors::a_list_of_waits_decides_how_many_retries_there_are",
+            "doors::an_endless_list_of_waits_retries_for_ever",
+            "doors::a_total_after_a_list_of_waits_caps_it",
+            "doors::a_list_of_waits_that_is_set_again_replaces_the_first",
+            "doors::jitter_applies_to_a_list_of_waits_where_it_was_set",
         ],
     ),
     (

@@ -53,6 +53,18 @@ fn every_setting_has_a_field() {
     assert_eq!(policy, same);
 }
 
+/// A list of waits has no jitter unless it is set, so a file that sets it is another policy than one that does not.
+#[test]
+fn jitter_that_is_not_set_stays_so() {
+    assert!(!serde_json::to_string(&Policy::new()).unwrap().contains("jitter"));
+    let set = Policy::new().jitter(Jitter::Full);
+    assert_ne!(set, Policy::new());
+    assert_eq!(read(r#"{ "jitter": "full" }"#), set);
+    for policy in [Policy::new(), set] {
+        assert_eq!(read(&serde_json::to_string(&policy).unwrap()), policy);
+    }
+}
+
 #[test]
 fn an_unknown_field_is_refused_by_name() {
     let error = refused(r#"{ "totl": 5 }"#);

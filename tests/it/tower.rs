@@ -158,6 +158,17 @@ proptest! {
 }
 
 #[test]
+fn a_list_of_waits_decides_how_many_retries_there_are_and_a_total_after_it_caps_it() {
+    let timer = VirtualTimer::new();
+    let run = PLAIN.waits([secs(1); 5]).timer(&timer);
+    for (run, calls) in [(run.clone(), 6), (run.total(2), 3)] {
+        let script = Script::<u32, Failed>::new().fail(9, transient);
+        assert!(call(&mut RetryLayer::new(run).layer(service_fn(|_: u32| script.call_async()))).is_err());
+        assert_eq!(script.calls(), calls);
+    }
+}
+
+#[test]
 fn each_attempt_waits_until_the_service_is_ready() {
     for late in [0, 1, 5] {
         let timer = VirtualTimer::new();
