@@ -40,10 +40,7 @@ impl<T> fmt::Debug for AnyOf<T> {
 impl<E: Erased, T: Types> Classify<E> for AnyOf<T> {
     fn verdict(&mut self, error: &E) -> Verdict {
         let in_chain = |outermost| boxed::chain(outermost).find_map(T::verdict);
-        in_chain(error.outermost())
-            .or_else(|| T::find(error))
-            .or_else(|| error.boxed().and_then(in_chain))
-            .unwrap_or_else(|| error.verdict())
+        in_chain(beginning(error)).or_else(|| T::find(error)).unwrap_or_else(|| error.verdict())
     }
 }
 
@@ -51,6 +48,17 @@ impl<E: Erased, T: Types> ShareClassify<E> for AnyOf<T> {
     fn share(self) -> SharedClassify<E> {
         SharedClassify::of(|error| AnyOf::<T>::new().verdict(error))
     }
+}
+
+/// Where the chain begins. The chain of a report that was made of a box leaves out the error in the box, and not its causes.
+fn beginning(error: &impl Erased) -> &(dyn Error + 'static) {
+    error.boxed().unwrap_or_else(|| error.outermost())
+}
+
+/// Returns the verdict of the types that the crate knows.
+#[cfg(any(feature = "anyhow", feature = "eyre-0_6"))]
+pub(super) fn known(error: &impl Erased) -> Verdict {
+    boxed::walk(beginning(error))
 }
 
 /// An error whose type is erased: a boxed one, `anyhow::Error`.

@@ -1,18 +1,13 @@
 use std::boxed::Box;
 use std::error::Error;
 
-use super::any_of::Erased;
-use super::boxed;
+use super::any_of::{self, Erased};
 use crate::verdict::{Retryable, Verdict};
 
 /// Walks the chain to the first error whose type this crate knows, as boxed errors do.
 impl Retryable for anyhow::Error {
     fn verdict(&self) -> Verdict {
-        let verdict = boxed::walk(self.as_ref());
-        match self.boxed() {
-            Some(boxed) if verdict.unclassified => boxed::walk(boxed),
-            _ => verdict,
-        }
+        any_of::known(self)
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn shows(error: &(dyn Error + 'static), texts: &[&'static str]) -> bo
 pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     // A chain that leads back to itself must not hang a run.
     const LONGEST: usize = 64;
-    let below = |error: &'a (dyn Error + 'static)| match error.downcast_ref::<io::Error>().map(io::Error::get_ref) {
+    let below = |error: &'a (dyn Error + 'static)| match found::<io::Error>(error).map(io::Error::get_ref) {
         Some(Some(inner)) => Some(inner as &(dyn Error + 'static)),
         // A shared error has the sources of the error inside, and so hides the error itself.
         _ => match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
@@ -62,38 +62,70 @@ pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
     core::iter::successors(Some(error), move |&error| below(error)).take(LONGEST)
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
-    if let Some(error) = error.downcast_ref::<io::Error>() {
+/// Returns the error as a `T`, also if it is boxed or shared: clients whose errors are large are used so.
+pub(super) fn found<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let boxed = || error.downcast_ref::<Box<T>>().map(|error| &**error);
+    let shared = || error.downcast_ref::<Arc<T>>().map(|error| &**error);
+    error.downcast_ref::<T>().or_else(boxed).or_else(shared)
+}
+
+/// Returns the verdict on this error, and not on what is below; `None` if its type is not known.
+pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
+    if let Some(error) = found::<io::Error>(error) {
         return super::io::by_kind(error);
     }
     #[cfg(feature = "http")]
-    if let Some(error) = error.downcast_ref::<crate::http::StatusError>() {
+    if let Some(error) = found::<crate::http::StatusError>(error) {
         return Some(error.verdict());
     }
     #[cfg(feature = "hyper")]
-    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+    if let Some(error) = found::<hyper::Error>(error) {
         return Some(super::hyper::judge(error, false));
     }
     #[cfg(feature = "reqwest")]
-    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+    if let Some(error) = found::<reqwest::Error>(error) {
         return Some(error.verdict());
     }
     #[cfg(feature = "ureq")]
-    if let Some(error) = error.downcast_ref::<ureq::Error>() {
+    if let Some(error) = found::<ureq::Error>(error) {
         return Some(error.verdict());
     }
+    #[cfg(any(feature = "h2-0_4", feature = "hyper", feature = "reqwest"))]
+    if let Some(verdict) = super::cut::verdict(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "tonic-0_14")]
+    if let Some(verdict) = super::tonic::verdict(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "hyper-util-0_1")]
+    if let Some(error) = found::<hyper_util::client::legacy::Error>(error) {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "h2-0_4")]
+    if let Some(error) = found::<h2::Error>(error) {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "tokio-tungstenite-0_30")]
+    if let Some(error) = found::<tungstenite::Error>(error) {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "async-nats-0_51")]
+    if let Some(verdict) = super::async_nats::verdict(error) {
+        return Some(verdict);
+    }
     #[cfg(feature = "tokio")]
-    if let Some(error) = error.downcast_ref::<tokio::time::error::Elapsed>() {
+    if let Some(error) = found::<tokio::time::error::Elapsed>(error) {
         return Some(error.verdict());
     }
     #[cfg(feature = "tower")]
     if let Some(verdict) = super::tower::known(error) {
         return Some(verdict);
     }
-    if let Some(error) = error.downcast_ref::<Rejected>() {
+    if let Some(error) = found::<Rejected>(error) {
         return Some(error.verdict());
     }
-    error.downcast_ref::<TimedOut>().map(Retryable::verdict)
+    found::<TimedOut>(error).map(Retryable::verdict)
 }
 
 macro_rules! erased {

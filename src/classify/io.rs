@@ -30,6 +30,15 @@ impl Retryable for io::Error {
 }
 
 pub(super) const UNREACHED: Verdict = Verdict::transient().with_fault(Fault::Connect).with_reached(Reached::No);
+#[cfg(any(feature = "h2-0_4", feature = "hyper"))]
+pub(super) const BROKEN: Verdict = Verdict::transient().with_fault(Fault::Read);
+
+/// An error of a connection that stood: a host can become unreachable after the request was sent.
+#[cfg(any(feature = "h2-0_4", feature = "hyper"))]
+pub(super) fn settled(error: &io::Error) -> Verdict {
+    let verdict = error.verdict();
+    if verdict.fault() == Fault::Connect { BROKEN } else { verdict.with_reached(Reached::Maybe) }
+}
 
 /// The verdict on this error's own kind; `None` if that says to look at the error inside.
 pub(super) fn by_kind(error: &io::Error) -> Option<Verdict> {

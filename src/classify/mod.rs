@@ -4,14 +4,24 @@
 mod any_of;
 #[cfg(feature = "anyhow")]
 mod anyhow;
+#[cfg(feature = "async-nats-0_51")]
+mod async_nats;
 #[cfg(feature = "std")]
 mod boxed;
-#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[cfg(any(feature = "async-nats-0_51", feature = "hyper-util-0_1", feature = "reqwest", feature = "tonic-0_14"))]
+mod connect;
+#[cfg(any(feature = "h2-0_4", feature = "hyper", feature = "reqwest"))]
 mod cut;
 #[cfg(feature = "either")]
 mod either;
+#[cfg(feature = "eyre-0_6")]
+mod eyre;
+#[cfg(feature = "h2-0_4")]
+mod h2;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(feature = "hyper-util-0_1")]
+mod hyper_util;
 #[cfg(feature = "std")]
 mod io;
 #[cfg(feature = "reqwest")]
@@ -20,8 +30,12 @@ mod reqwest;
 mod texts;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tonic-0_14")]
+mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "tokio-tungstenite-0_30")]
+mod tungstenite;
 #[cfg(feature = "ureq")]
 mod ureq;
 

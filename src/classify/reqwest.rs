@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::boxed::{chain, shows};
+use super::boxed::chain;
 use super::texts;
 use crate::http::Statuses;
 use crate::verdict::{Fault, Reached, Retryable, Verdict};
@@ -42,13 +42,7 @@ impl Retryable for reqwest::Error {
 /// No connection stood: nothing of the request was sent. A certificate that does not hold will not hold the next time,
 /// a handshake that was cut may succeed.
 fn connect(error: &reqwest::Error) -> Verdict {
-    let passing = || {
-        let mut causes = chain(error).filter_map(|error| error.downcast_ref::<io::Error>());
-        causes.next().is_some_and(|error| error.verdict().is_transient())
-    };
-    let by_text =
-        |error| [&texts::TUNNEL[..], &texts::SOCKS, &texts::SHARED_CONNECTION].iter().any(|texts| shows(error, texts));
-    let transient = error.is_timeout() || error.is_dns() || passing() || chain(error).any(by_text);
+    let transient = error.is_timeout() || error.is_dns() || error.source().is_some_and(super::connect::passes);
     let verdict = if transient { Verdict::transient() } else { Verdict::permanent() };
     verdict.with_fault(Fault::Connect).with_reached(if is_elsewhere(error) { Reached::Maybe } else { Reached::No })
 }
@@ -67,16 +61,16 @@ fn address(error: &(dyn Error + 'static)) -> Option<SocketAddr> {
 }
 
 fn judge(error: &(dyn Error + 'static), in_response: bool) -> Option<Verdict> {
-    #[cfg(feature = "reqwest-http2")]
+    #[cfg(feature = "h2-0_4")]
     if let Some(error) = error.downcast_ref::<h2::Error>() {
-        return Some(super::hyper::of_http2(error, in_response));
+        return Some(super::h2::judge(error, in_response));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         let verdict = super::hyper::judge(error, in_response);
         // There may have been a redirect: only the last request was not sent.
         return Some(if super::hyper::is_unsent(error) { verdict.with_reached(Reached::Maybe) } else { verdict });
     }
-    error.downcast_ref::<io::Error>().map(super::hyper::settled)
+    error.downcast_ref::<io::Error>().map(super::io::settled)
 }
 
 #[cfg(test)]

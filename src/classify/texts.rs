@@ -41,14 +41,14 @@ pub(super) const TOO_LARGE: &str = "message head is too large";
 /// hyper-util 0.1.21: an HTTP proxy answered CONNECT with any status but 200 and 407, or closed the connection.
 ///
 /// Held by `reqwest_faults_are_judged_as_documented`.
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "async-nats-0_51", feature = "hyper-util-0_1", feature = "reqwest", feature = "tonic-0_14"))]
 pub(super) const TUNNEL: [&str; 2] = ["tunnel error: unsuccessful", "tunnel error: unexpected end of file"];
 
 /// hyper-util 0.1.21: the connection to a SOCKS proxy failed, or the proxy could not connect for a reason that may pass.
 /// The error has no `source()`.
 ///
 /// Held by `what_a_socks_proxy_refuses_is_a_connect_fault_that_reached_nobody`.
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "async-nats-0_51", feature = "hyper-util-0_1", feature = "reqwest", feature = "tonic-0_14"))]
 pub(super) const SOCKS: [&str; 8] = [
     "SOCKS error: failed to create underlying connection",
     "SOCKS error: io error during SOCKS handshake",
@@ -59,6 +59,54 @@ pub(super) const SOCKS: [&str; 8] = [
     "SOCKS error: ttl expired",
     "SOCKS error: server failed to execute command",
 ];
+
+/// hyper 1.12: the body of the answer broke.
+///
+/// Held by `a_stream_that_is_reset_is_decided_by_the_reason`.
+#[cfg(feature = "hyper")]
+pub(super) const BODY: &str = "error reading a body from connection";
+
+/// tonic 0.14.9: its timeout is over, in the client or in the server.
+///
+/// Held by `a_timeout_is_one_whoever_counted`.
+#[cfg(feature = "tonic-0_14")]
+pub(super) const TIMEOUT_EXPIRED: &str = "Timeout expired";
+
+/// tonic 0.14.9: an answer ended without its status.
+///
+/// Held by `a_plain_answer_of_a_proxy_is_decided_by_its_status`.
+#[cfg(feature = "tonic-0_14")]
+pub(super) const NO_TRAILERS: &str = "protocol error: missing grpc-status trailer";
+
+/// tonic-prost-build 0.14.9, in each generated client: a layer was not ready. The error of the layer follows.
+///
+/// Held by `a_layer_that_refuses_a_call_did_not_send_it`.
+#[cfg(feature = "tonic-0_14")]
+pub(super) const NOT_READY: &str = "Service was not ready: ";
+
+/// rustls 0.23: the certificate of the other side is not accepted. The reason follows.
+///
+/// Held by `a_certificate_that_is_not_trusted_is_permanent`.
+#[cfg(feature = "tokio-tungstenite-0_30")]
+pub(super) const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
+
+/// async-nats 0.51: the inbox of a request is gone, because the connection was.
+///
+/// Held by `every_kind_can_be_made_of_ours_and_is_found_again`.
+#[cfg(feature = "async-nats-0_51")]
+pub(super) const INBOX_LOST: &str = "broken pipe";
+
+/// async-nats 0.51: the server closed the connection before it said anything.
+///
+/// Held by `a_connection_that_was_not_made_is_never_reached`.
+#[cfg(feature = "async-nats-0_51")]
+pub(super) const NO_GREETING: &str = "expected INFO, got nothing";
+
+/// nats-server 2.9, in the error that it sends to a client that connects, after `nats: `.
+///
+/// Held by `a_connection_that_was_not_made_is_never_reached`.
+#[cfg(feature = "async-nats-0_51")]
+pub(super) const TOO_MANY_CLIENTS: &str = "maximum connections exceeded";
 
 /// hyper-util 0.1.21, in `Debug` alone: the address that could not be connected to follows, `127.0.0.1:80`.
 ///

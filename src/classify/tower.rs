@@ -3,6 +3,7 @@ use std::error::Error;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
+use super::boxed::found;
 use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
 /// A timeout: transient, and the request may have been executed.
@@ -20,6 +21,6 @@ impl Retryable for Overloaded {
 }
 
 pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
-    let elapsed = error.downcast_ref::<Elapsed>().map(Retryable::verdict);
-    elapsed.or_else(|| error.downcast_ref::<Overloaded>().map(Retryable::verdict))
+    let elapsed = found::<Elapsed>(error).map(Retryable::verdict);
+    elapsed.or_else(|| found::<Overloaded>(error).map(Retryable::verdict))
 }

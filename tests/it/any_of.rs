@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use persevere::testing::VirtualTimer;
-use persevere::{Fault, Policy, Report, Retryable, SharedRetry, StopReason, Verdict, retry};
+use persevere::{Breaker, Fault, Policy, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict, retry};
 
-use crate::support::{Door, through};
+use crate::support::{Door, secs, through};
 
 #[derive(Clone, Copy, Debug, thiserror::Error, Retryable)]
 enum Busy {
@@ -88,6 +88,12 @@ fn a_type_that_is_a_context_or_was_boxed_before_is_found_too() {
     assert_eq!(ends::<anyhow::Error>(as_context), RETRIED);
     let boxed: fn() -> anyhow::Error = || anyhow::Error::from_boxed(Box::new(Busy::Now));
     assert_eq!(ends::<anyhow::Error>(boxed), RETRIED);
+    // The report's own chain has the causes of the error in the box, and not that error.
+    let nested: fn() -> anyhow::Error = || anyhow::Error::from_boxed(Box::new(StoreError(Busy::Closed))).context("a");
+    assert_eq!(ends::<anyhow::Error>(nested), RETRIED);
+    let timeout = Unknown("inner", Some(io::Error::from(io::ErrorKind::TimedOut).into()));
+    let refused = io::Error::new(io::ErrorKind::ConnectionRefused, timeout);
+    assert_eq!(anyhow::Error::from_boxed(Box::new(refused)).verdict().fault(), Fault::Connect);
 }
 
 #[test]
@@ -98,6 +104,40 @@ fn shared_and_transparent_errors_hide_nothing() {
     assert_eq!(shared.verdict().fault(), Fault::Read);
     let below: Box<dyn Error> = Box::new(Unknown("outer", Some(Box::new(reset()))));
     assert_eq!(below.verdict().fault(), Fault::Read);
+}
+
+/// The source of a box or an `Arc` is that of the error in it, which is then left out of the chain.
+#[test]
+fn a_known_error_that_is_boxed_or_shared_as_a_source_is_found() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Around<E: Error + 'static>(#[source] E);
+
+    fn assert_found<E: Error + Retryable + 'static>(make: impl Fn() -> E) {
+        let expected = make().verdict();
+        assert!(!expected.is_unclassified());
+        for error in [
+            Box::new(Around(make())) as Box<dyn Error>,
+            Box::new(Around(Box::new(make()))),
+            Box::new(Around(Arc::new(make()))),
+            Box::new(Box::new(make())),
+            Box::new(Arc::new(make())),
+        ] {
+            assert_eq!(error.verdict(), expected, "{error:?}");
+        }
+    }
+    assert_found(|| io::Error::from(io::ErrorKind::ConnectionReset));
+    assert_found(|| io::Error::other(TimedOut::new(secs(1))));
+    assert_found(|| TimedOut::new(secs(1)));
+    assert_found(|| {
+        let breaker = Breaker::new().min_outcomes(1);
+        breaker.admit(secs(1)).unwrap().failed(secs(1));
+        breaker.admit(secs(2)).unwrap_err()
+    });
+    assert_found(tower::load_shed::error::Overloaded::new);
+    assert_found(|| {
+        persevere::http::error_for_status(http::Response::builder().status(503).body(()).unwrap()).unwrap_err()
+    });
 }
 
 #[test]

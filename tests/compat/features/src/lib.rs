@@ -107,3 +107,39 @@ pub fn boxed(error: Box<dyn std::error::Error + Send + Sync>) -> bool {
 pub fn layer() -> persevere::tower::RetryLayer<persevere::Retry<persevere::Policy>> {
     persevere::tower::RetryLayer::new(persevere::Policy::new())
 }
+
+/// A report's verdict.
+#[cfg(any(feature = "eyre", feature = "eyre-0_6"))]
+pub fn eyre(error: &eyre::Report) -> Verdict {
+    error.verdict()
+}
+
+/// A verdict on a stream of HTTP/2, and an error that only h2 makes.
+#[cfg(any(feature = "h2", feature = "h2-0_4"))]
+pub fn h2(error: h2::Error) -> persevere::Cut<h2::Error> {
+    if error.verdict().is_transient() { error.into() } else { persevere::Cut::Failed(error) }
+}
+
+/// The same for the client.
+#[cfg(any(feature = "hyper-util", feature = "hyper-util-0_1"))]
+pub fn hyper_util(error: hyper_util::client::legacy::Error) -> persevere::Cut<hyper_util::client::legacy::Error> {
+    if error.verdict().is_transient() { error.into() } else { persevere::Cut::Failed(error) }
+}
+
+/// An attempt that is cut has tonic's own error.
+#[cfg(any(feature = "tonic", feature = "tonic-0_14"))]
+pub fn tonic(timed_out: persevere::TimedOut) -> Verdict {
+    tonic::Status::from(timed_out).verdict()
+}
+
+/// The same for WebSockets.
+#[cfg(any(feature = "tokio-tungstenite", feature = "tokio-tungstenite-0_30"))]
+pub fn tungstenite(timed_out: persevere::TimedOut) -> Verdict {
+    tungstenite::Error::from(timed_out).verdict()
+}
+
+/// The same for NATS.
+#[cfg(any(feature = "async-nats", feature = "async-nats-0_51"))]
+pub fn async_nats(timed_out: persevere::TimedOut) -> Verdict {
+    async_nats::RequestError::from(timed_out).verdict()
+}

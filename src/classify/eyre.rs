@@ -1,0 +1,26 @@
+use std::boxed::Box;
+use std::error::Error;
+
+use super::any_of::{self, Erased};
+use crate::verdict::{Retryable, Verdict};
+
+/// Walks the chain to the first error whose type this crate knows, as boxed errors do.
+impl Retryable for eyre::Report {
+    fn verdict(&self) -> Verdict {
+        any_of::known(self)
+    }
+}
+
+impl Erased for eyre::Report {
+    fn outermost(&self) -> &(dyn Error + 'static) {
+        self.as_ref()
+    }
+
+    fn boxed(&self) -> Option<&(dyn Error + 'static)> {
+        self.downcast_ref::<Box<dyn Error + Send + Sync>>().map(|error| &**error as &(dyn Error + 'static))
+    }
+
+    fn find<T: Error + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.downcast_ref()
+    }
+}
