@@ -8,6 +8,7 @@
 //! | How often, how long, which waits? | [`choosing_a_policy`] |
 //! | May this be done twice? | [`safe_to_repeat`] |
 //! | Which errors of mine are worth another attempt? | [`your_own_errors`] |
+//! | Which clients are known, and what is left to me? | [`clients`] |
 //! | How do I send requests again, and which? | [`http`] |
 //! | How do I keep to a time? | [`deadlines`] |
 //! | How do I stop it? | [`cancellation`] |
@@ -74,6 +75,7 @@ pages! {
     choosing_a_policy: "How often, how long, which waits?",
     safe_to_repeat: "May this be done twice?",
     your_own_errors: "Which errors of mine are worth another attempt?",
+    clients: "Which clients are known, and what is left to me?",
     // The examples of this and the next such page need a client: `tests/http` runs them.
     #[cfg(not(doctest))]
     http: "How do I send requests again, and which?",
