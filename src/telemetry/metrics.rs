@@ -1,6 +1,8 @@
 //! The metrics of a run, for the `metrics` crate's recorder.
 
-use std::borrow::Cow;
+use core::cell::RefCell;
+use core::ptr;
+use std::thread_local;
 use std::vec;
 
 use ::metrics::{Key, Label, Level, Metadata, with_recorder};
@@ -26,22 +28,61 @@ keys!(FAILURES, "persevere.failures", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault
 keys!(RETRIES, "persevere.retries", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault::NAMES);
 keys!(GAVE_UP, "persevere.gave_up", "retry.stop_reason", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], WORDS);
 
-/// The key for a run with this name: the static one with a label more.
-fn named(key: &'static Key, name: Option<&'static str>) -> Cow<'static, Key> {
-    match name {
-        None => Cow::Borrowed(key),
-        Some(name) => Cow::Owned(key.with_extra_labels(vec![Label::from_static_parts("retry.name", name)])),
+/// How many keys with a name a thread keeps.
+const KEPT: usize = 32;
+
+/// A key, a run's name, and the key with the name for a label.
+type Named = (&'static Key, &'static str, Key);
+
+thread_local! {
+    /// The keys with a name that were used last, each at the place that the addresses of key and name give it. To make one
+    /// takes two allocations, also where nobody records.
+    static NAMED: RefCell<[Option<Named>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
+}
+
+fn with_named(key: &'static Key, name: &'static str, record: impl FnOnce(&Key)) {
+    let made = || key.with_extra_labels(vec![Label::from_static_parts("retry.name", name)]);
+    let place = ((ptr::from_ref(key).addr() / size_of::<Key>()) ^ name.as_ptr().addr()) % KEPT;
+    let mut record = Some(record);
+    let _ = NAMED.try_with(|named| {
+        // A recorder may retry, too.
+        let Ok(mut named) = named.try_borrow_mut() else { return };
+        let same = |of: &Named| ptr::eq(of.0, key) && ptr::eq(of.1, name);
+        if !named[place].as_ref().is_some_and(same) {
+            named[place] = Some((key, name, made()));
+        }
+        if let (Some((.., key)), Some(record)) = (&named[place], record.take()) {
+            record(key);
+        }
+    });
+    // The thread's own memory is gone, or in use.
+    if let Some(record) = record {
+        record(&made());
     }
 }
 
-fn count(key: &'static Key, name: Option<&'static str>) {
-    with_recorder(|recorder| recorder.register_counter(&named(key, name), &METADATA).increment(1));
+#[inline]
+fn with_key(key: &'static Key, name: Option<&'static str>, record: impl FnOnce(&Key)) {
+    match name {
+        None => record(key),
+        Some(name) => with_named(key, name, record),
+    }
+}
+
+/// Adds one to each of these counters. The recorder is looked up once.
+#[inline]
+fn count<const N: usize>(keys: [&'static Key; N], name: Option<&'static str>) {
+    with_recorder(|recorder| {
+        for key in keys {
+            with_key(key, name, |key| recorder.register_counter(key, &METADATA).increment(1));
+        }
+    });
 }
 
 #[cold]
 #[inline(never)]
 pub(crate) fn failed(name: Option<&'static str>, fault: Fault) {
-    count(&FAILURES[fault as usize], name);
+    count([&FAILURES[fault as usize]], name);
 }
 
 /// Counts a failure and the retry after it. It returns the wait.
@@ -49,8 +90,7 @@ pub(crate) fn failed(name: Option<&'static str>, fault: Fault) {
 #[inline(never)]
 #[allow(clippy::unnecessary_wraps)] // It is what the caller returns.
 pub(crate) fn retried(name: Option<&'static str>, fault: Fault, wait: u64) -> Option<u64> {
-    count(&FAILURES[fault as usize], name);
-    count(&RETRIES[fault as usize], name);
+    count([&FAILURES[fault as usize], &RETRIES[fault as usize]], name);
     Some(wait)
 }
 
@@ -60,13 +100,13 @@ pub(crate) fn ended(name: Option<&'static str>, reason: StopReason, attempts: u3
     static RECOVERED: Key = Key::from_static_name("persevere.recovered");
     static ATTEMPTS: Key = Key::from_static_name("persevere.attempts");
     match reason {
-        StopReason::Succeeded => count(&RECOVERED, name),
-        _ => count(&GAVE_UP[word_index(reason)], name),
+        StopReason::Succeeded => count([&RECOVERED], name),
+        _ => count([&GAVE_UP[word_index(reason)]], name),
     }
     // One whose first attempt was not let through made none.
     if attempts > 0 {
-        with_recorder(|recorder| {
-            recorder.register_histogram(&named(&ATTEMPTS, name), &METADATA).record(f64::from(attempts));
+        with_key(&ATTEMPTS, name, |key| {
+            with_recorder(|recorder| recorder.register_histogram(key, &METADATA).record(f64::from(attempts)));
         });
     }
 }
