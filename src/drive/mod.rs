@@ -35,10 +35,10 @@ use crate::drive::retry::Retry;
 use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
-use crate::policy::{Policy, jitter};
+use crate::policy::Policy;
 use crate::run::{self, Decision, Listed, Progress, State, StopReason};
 use crate::telemetry::Events;
-use crate::time::{BlockingTimer, Timer, nanos};
+use crate::time::{BlockingTimer, Timer, entropy, nanos};
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 use crate::verdict::Rejected;
 use crate::verdict::Verdict;
@@ -381,8 +381,47 @@ fn unobserved(
     if !run::is_usual(policy, verdict) {
         return unusual(policy, memory, now, verdict, &Asked::NOTHING, name);
     }
+    if !policy.rule.is_jittered() {
+        return usual(policy, memory, now, verdict, name, || 0);
+    }
+    if policy.rule.base == 0 {
+        undrawn(policy, memory, now, verdict, name)
+    } else {
+        drawn(policy, memory, now, verdict, name)
+    }
+}
+
+/// The same for a wait that is drawn. It saves registers over the draw, which a wait without one need not.
+#[cold]
+#[inline(never)]
+fn drawn(policy: &Policy, memory: &mut Memory, now: u64, verdict: &Verdict, name: Option<&'static str>) -> Option<u64> {
+    usual(policy, memory, now, verdict, name, entropy::fresh)
+}
+
+/// The same for jitter that has nothing to draw from.
+#[cold]
+#[inline(never)]
+fn undrawn(
+    policy: &Policy,
+    memory: &mut Memory,
+    now: u64,
+    verdict: &Verdict,
+    name: Option<&'static str>,
+) -> Option<u64> {
+    usual(policy, memory, now, verdict, name, || 0)
+}
+
+#[inline(always)]
+fn usual(
+    policy: &Policy,
+    memory: &mut Memory,
+    now: u64,
+    verdict: &Verdict,
+    name: Option<&'static str>,
+    random: impl Fn() -> u64,
+) -> Option<u64> {
     let going = memory.0.get_or_insert(Going::FRESH);
-    match run::decide::<true>(policy, &mut going.state, verdict, Progress::None, now, |_| jitter::next(), Listed::No) {
+    match run::decide::<true>(policy, &mut going.state, verdict, Progress::None, now, |_| random(), Listed::No) {
         Ok(wait) => going.events.retried(name, verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now, name),
     }
@@ -420,7 +459,7 @@ impl Asked {
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
     let Asked { seed, listed } = *asked;
-    run::decide::<false>(policy, state, verdict, Progress::of(verdict), now, |n| jitter::drawn(seed, n), listed)
+    run::decide::<false>(policy, state, verdict, Progress::of(verdict), now, |n| entropy::drawn(seed, n), listed)
 }
 
 #[cold]

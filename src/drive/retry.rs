@@ -228,7 +228,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, plan: Named { plan: self.plan, name })
     }
 
-    /// Draws the jitter from a stream that this seed determines; see [`Backoff::seed`].
+    /// Sets a seed to draw the jitter from, for tests: same seed, same waits, on every platform; see [`Backoff::seed`].
+    #[cfg(feature = "jitter")]
     pub fn seed(self, seed: u64) -> Retry<Seeded<P>, C, K, O, B, T> {
         replace!(self, plan: Seeded { plan: self.plan, seed: Some(seed) })
     }
@@ -569,6 +570,7 @@ macro_rules! start_of_a_chain {
             }
 
             /// As [`Retry::seed`].
+            #[cfg(feature = "jitter")]
             pub fn seed(self, seed: u64) -> Retry<Seeded<Self>> {
                 Retry::new(self).seed(seed)
             }

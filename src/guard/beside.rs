@@ -8,8 +8,8 @@ use crate::guard::budget::Budget;
 use crate::guard::throttle::AdaptiveThrottle;
 use crate::observe::around::Plain;
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying, never_refuses};
-use crate::policy::jitter;
 use crate::run::StopReason;
+use crate::time::entropy;
 use crate::time::nanos;
 use crate::verdict::{Fault, Rejected};
 
@@ -238,7 +238,7 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         if !self.begun {
-            let admitted = self.throttle.admit(nanos::duration(now), jitter::lot());
+            let admitted = self.throttle.admit(nanos::duration(now), entropy::lot());
             self.refused = admitted.is_err();
             admitted?;
             self.begun = true;

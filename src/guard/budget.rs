@@ -483,7 +483,7 @@ mod tests {
     fn any_fraction_is_near_and_fits() {
         let mut random = 1;
         for n in 0..20_000 {
-            random = crate::policy::jitter::mix(random + n);
+            random = crate::time::entropy::mix(random + n);
             // Every exponent from 2^-40 to 2^40.
             let ratio = (1.0 + (random >> 12) as f64 / (1_u64 << 52) as f64) * 2_f64.powi((random % 81) as i32 - 40);
             let (deposit, retry) = fraction(ratio);

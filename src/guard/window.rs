@@ -3,8 +3,7 @@
 use core::time::Duration;
 
 use crate::guard::sync::{AcqRel, Acquire, AtomicU64, const_fn};
-use crate::policy::jitter;
-use crate::time::nanos;
+use crate::time::{entropy, nanos};
 
 /// A window is counted in so many slots: what is older than it is never counted, what is younger than nine tenths
 /// of it always is.
@@ -53,7 +52,7 @@ impl Window {
 
     /// The slot of this time, and its mark: bits of a hash, since those of a counter come round after some gap.
     fn place(&self, index: u64, epoch: u16) -> (&AtomicU64, u64) {
-        let mark = jitter::mix((index / SLOTS) ^ (u64::from(epoch) << 48)) >> (2 * COUNT);
+        let mark = entropy::mix((index / SLOTS) ^ (u64::from(epoch) << 48)) >> (2 * COUNT);
         (&self.slots[(index % SLOTS) as usize], mark)
     }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::policy::jitter::{self, Jitter, Kind};
+use crate::time::entropy;
 use crate::time::nanos;
 
 /// Yields the waits between attempts, for ever.
@@ -88,7 +89,7 @@ impl Backoff {
     /// Sets the cap: no wait is longer, jitter included.
     #[inline]
     pub const fn max_wait(mut self, max: Duration) -> Self {
-        self.rule.max = nanos::from(max);
+        self.rule.max = nanos::ceiling(max);
         self.grown = 0;
         self
     }
@@ -109,10 +110,20 @@ impl Backoff {
         self
     }
 
-    /// Draws the jitter from a stream that this seed determines: same seed, same waits. For tests.
+    /// Sets a seed to draw the jitter from, for tests: same seed, same waits, on every platform.
     ///
-    /// Clients that share a seed wait in step, which is what jitter is there to prevent. Without the `jitter` feature
-    /// this is the only source of randomness, and an unseeded jittered wait is taken whole.
+    /// Clients that share a seed wait in step, which is what jitter is there to prevent. Without a seed each draw asks the
+    /// system, so that no other process has it. Without the feature `jitter` there is no seed, and a jittered wait is
+    /// taken whole.
+    ///
+    /// ```
+    /// use persevere::{Backoff, Jitter};
+    /// use std::time::Duration;
+    ///
+    /// let waits = Backoff::new(Duration::from_millis(300)).jitter(Jitter::Full).seed(7);
+    /// assert_eq!(waits.clone().take(9).collect::<Vec<_>>(), waits.take(9).collect::<Vec<_>>());
+    /// ```
+    #[cfg(feature = "jitter")]
     #[inline]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -135,9 +146,16 @@ impl Backoff {
         let Self { rule, seed, failures, grown, previous } = self;
         let n = u32::try_from(*failures).unwrap_or(u32::MAX);
         *grown = if rule.growth == Growth::Doubling { rule.doubled(n) } else { 0 };
-        let wait = rule.wait::<false>(n, false, previous, || jitter::drawn(*seed, n));
+        let wait = rule.wait::<false>(n, false, previous, || entropy::drawn(*seed, n));
         nanos::duration(wait)
     }
+}
+
+/// A wait with full jitter after this many failures.
+#[inline(never)]
+fn full(grown: u64, seed: Option<u64>, failures: u64) -> Duration {
+    let n = u32::try_from(failures).unwrap_or(u32::MAX);
+    nanos::duration(jitter::within(grown, entropy::drawn(seed, n)))
 }
 
 impl Iterator for Backoff {
@@ -153,7 +171,8 @@ impl Iterator for Backoff {
         *grown = if *grown > rule.max / 2 { rule.max } else { *grown * 2 };
         let wait = match rule.kind {
             Kind::None => *grown,
-            Kind::Full if seed.is_none() && jitter::is_ready() => jitter::within(*grown, jitter::next()),
+            // Called last, so that a wait without jitter saves no register.
+            Kind::Full => return Some(full(*grown, *seed, *failures)),
             _ => return Some(self.computed()),
         };
         Some(nanos::duration(wait))
@@ -252,17 +271,10 @@ impl Rule {
         !matches!(self.kind, Kind::None)
     }
 
-    /// Whether it doubles, with full jitter that can be drawn at once, or with none.
+    /// Whether it doubles, with full jitter or none.
     #[inline(always)]
     pub(crate) fn is_usual(&self) -> bool {
-        if self.growth != Growth::Doubling {
-            return false;
-        }
-        match self.kind {
-            Kind::None => true,
-            Kind::Unset | Kind::Full => jitter::is_ready(),
-            _ => false,
-        }
+        self.growth == Growth::Doubling && matches!(self.kind, Kind::None | Kind::Unset | Kind::Full)
     }
 
     /// Whether wait `n` is none, jitter included.
@@ -336,35 +348,51 @@ impl Rule {
             let grown = self.doubled(n);
             return if self.is_jittered() && grown != 0 { jitter::within(grown, random()) } else { grown };
         }
-        self.jittered(self.capped(n), self.max, pace, random)
+        self.drawn(self.capped(n), self.max, pace, random)
     }
 
-    /// What jitter makes of a wait from a list: nothing, unless the jitter was set.
+    /// What jitter makes of a wait from a list: nothing, unless the jitter was set. The cap is the backoff's own.
     pub(crate) fn listed(&self, wait: u64, pace: &mut Pace, random: impl FnOnce() -> u64) -> u64 {
         match self.kind {
             Kind::Unset => wait,
-            Kind::Additive => self.jittered(wait, self.max, pace, random),
-            _ => self.jittered(wait, wait, pace, random),
+            Kind::Additive => self.drawn(wait, u64::MAX, pace, random),
+            _ => self.drawn(wait, wait, pace, random),
         }
     }
 
     #[inline(always)]
-    fn jittered(&self, grown: u64, max: u64, pace: &mut Pace, random: impl FnOnce() -> u64) -> u64 {
+    fn drawn(&self, grown: u64, max: u64, pace: &mut Pace, random: impl FnOnce() -> u64) -> u64 {
+        let (least, most) = self.range(grown, max, pace.0.nanos());
+        let wait = if least == most { least } else { least + jitter::within(most - least, random()) };
+        if let Kind::Decorrelated = self.kind {
+            pace.0 = Coarse::new(wait);
+        }
+        wait
+    }
+
+    /// The range that a wait is drawn from: the least and the most.
+    pub(crate) fn range(&self, grown: u64, max: u64, previous: u64) -> (u64, u64) {
         match self.kind {
-            Kind::None => grown,
-            Kind::Additive => grown + jitter::within(self.amount.min(max.saturating_sub(grown)), random()),
+            Kind::None => (grown, grown),
+            Kind::Unset | Kind::Full => (0, grown),
+            Kind::Equal => (grown - grown / 2, grown),
+            Kind::Additive => below_cap(grown, self.amount, max),
             Kind::Decorrelated => {
-                let low = self.base.min(max);
-                let high = pace.0.nanos().max(low).saturating_mul(3).min(max);
-                let wait = low + jitter::within(high - low, random());
-                pace.0 = Coarse::new(wait);
-                wait
+                let least = self.base.min(max);
+                below_cap(least, previous.max(least).saturating_mul(3) - least, max)
             }
-            _ if grown == 0 => 0,
-            Kind::Unset | Kind::Full => jitter::within(grown, random()),
-            Kind::Equal => grown - grown / 2 + jitter::within(grown / 2, random()),
         }
     }
+}
+
+/// The range of this width from `least` on, cut at the cap. Where the cut leaves next to nothing to chance, it is of this
+/// width below the cap.
+fn below_cap(least: u64, width: u64, max: u64) -> (u64, u64) {
+    let room = max.saturating_sub(least);
+    if room < width && room <= least / 8 {
+        return (max.saturating_sub(width), max);
+    }
+    (least, least + width.min(room))
 }
 
 /// By squaring, as `f64::powi` is not in `core`.

@@ -72,7 +72,7 @@ pub enum Hints {
     /// comes back before it is wanted. The default.
     #[default]
     GiveUp,
-    /// Waits `max_hint` in its place.
+    /// Waits `max_hint` in its place, and up to a fifth more with jitter.
     Clamp,
     /// Takes no notice of any hint.
     Ignore,
@@ -143,7 +143,7 @@ impl Policy {
     /// Sets the cap of a backoff's wait, jitter included. Hints have their own, [`max_hint`](Policy::max_hint).
     #[inline]
     pub const fn max_wait(mut self, max: Duration) -> Self {
-        self.rule.max = nanos::from(max);
+        self.rule.max = nanos::ceiling(max);
         self
     }
 
@@ -207,9 +207,23 @@ impl Policy {
     }
 
     /// Sets the longest hint that is obeyed; 120 s unless set.
+    ///
+    /// A hint is the least that is waited. With jitter, up to a fifth of it comes on top, so that clients that were told the
+    /// same do not come back together. This holds for a hint of exactly this length and for one that is cut to it
+    /// ([`Hints::Clamp`]), too: such a wait may exceed `max_hint` by a fifth. It never reaches the deadline.
+    ///
+    /// ```
+    /// use persevere::{Decision, Jitter, Policy, Run, Verdict};
+    /// use std::time::Duration;
+    ///
+    /// let (ask, highest) = (Verdict::transient().with_hint(Duration::from_secs(120)), u64::MAX);
+    /// let wait = |policy| Run::new(policy, Duration::ZERO).failed(ask, Duration::ZERO, highest);
+    /// assert_eq!(wait(Policy::new()), Decision::Wait(Duration::from_secs(144)));
+    /// assert_eq!(wait(Policy::new().jitter(Jitter::None)), Decision::Wait(Duration::from_secs(120)));
+    /// ```
     #[inline]
     pub const fn max_hint(mut self, max: Duration) -> Self {
-        self.hint_max = nanos::from(max);
+        self.hint_max = nanos::ceiling(max);
         self
     }
 

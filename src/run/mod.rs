@@ -424,7 +424,7 @@ fn hinted(policy: &Policy, hint: u64, left: u64, random: impl FnOnce() -> u64) -
     if !policy.rule.is_jittered() {
         return Ok(hint);
     }
-    let room = (policy.hint_max - hint).min(left.saturating_sub(hint).saturating_sub(1)).min(hint / 5);
+    let room = left.saturating_sub(hint).saturating_sub(1).min(hint / 5);
     // A seeded draw is the one that the backoff had, which used the high bits: the halves swapped make a second.
     Ok(hint + jitter::within(room, random().rotate_left(32)))
 }

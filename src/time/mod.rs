@@ -5,6 +5,7 @@ use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 
+pub(crate) mod entropy;
 #[cfg(feature = "futures-timer")]
 mod futures_timer;
 pub(crate) mod nanos;

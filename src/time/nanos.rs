@@ -8,6 +8,14 @@ pub(crate) const fn from(duration: Duration) -> u64 {
     if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
+/// A limit that no wait passes: one that can't be counted is taken for the longest that can, but for `Duration::MAX`.
+pub(crate) const fn ceiling(limit: Duration) -> u64 {
+    match from(limit) {
+        u64::MAX if limit.as_nanos() != Duration::MAX.as_nanos() => u64::MAX - 1,
+        nanos => nanos,
+    }
+}
+
 /// `u64::MAX` comes back as `Duration::MAX`, so that "unlimited" survives the round trip.
 pub(crate) const fn duration(nanos: u64) -> Duration {
     if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
@@ -61,6 +69,15 @@ mod tests {
     fn brief_seconds_are_rounded() {
         let shown = [420_176_508, 1_155_745_727, 999, 400, 120_000_000_000].map(|n| format!("{}", Brief(n)));
         assert_eq!(shown, ["0.420177 s", "1.156 s", "0.000001 s", "0 s", "120 s"]);
+    }
+
+    #[test]
+    fn a_limit_is_never_counted_for_more_than_it_is() {
+        let centuries = Duration::from_secs(600 * 365 * 86_400);
+        for limit in [Duration::ZERO, Duration::from_nanos(u64::MAX - 1), Duration::from_nanos(u64::MAX), centuries] {
+            assert!(duration(ceiling(limit)) <= limit, "{limit:?}");
+        }
+        assert_eq!(duration(ceiling(Duration::MAX)), Duration::MAX);
     }
 
     #[test]

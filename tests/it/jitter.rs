@@ -55,6 +55,45 @@ fn additive_jitter_is_cut_at_the_cap_and_not_piled_up_there() {
     assert_fills(&draws(&backoff, 5), secs(10), secs(12));
 }
 
+/// What piles up at the cap comes back together.
+#[test]
+fn every_jitter_is_spread_at_the_cap_and_next_to_it() {
+    for grown in [secs(12), Duration::new(11, 999_999_999), secs(13), Duration::MAX] {
+        let capped = |jitter| Backoff::constant(grown).jitter(jitter).max_wait(secs(12));
+        for amount in [millis(1), secs(3), secs(12)] {
+            assert_fills(&draws(&capped(Jitter::Additive(amount)), 5), secs(12).saturating_sub(amount), secs(12));
+        }
+        assert_fills(&draws(&capped(Jitter::Additive(secs(30))), 5), Duration::ZERO, secs(12));
+        assert_fills(&draws(&capped(Jitter::Decorrelated), 0), Duration::ZERO, secs(12));
+    }
+    // An eighth of the wait is next to the cap.
+    let near = |amount| Backoff::constant(secs(11)).jitter(Jitter::Additive(amount)).max_wait(secs(12));
+    assert_fills(&draws(&near(secs(3)), 5), secs(9), secs(12));
+    assert_fills(&draws(&near(millis(999)), 5), secs(11), millis(11_999));
+    // A doubling one that reached its cap, as most do.
+    let doubling = Backoff::new(millis(300));
+    assert_fills(&draws(&doubling.clone().jitter(Jitter::Equal), 40), secs(60), secs(120));
+    assert_fills(&draws(&doubling.clone().jitter(Jitter::Additive(secs(10))), 40), secs(110), secs(120));
+    // Where the cap leaves room, the wait is not shortened.
+    assert_fills(&draws(&doubling.jitter(Jitter::Additive(secs(90))), 8), millis(76_800), secs(120));
+}
+
+#[test]
+fn no_backoff_waits_longer_than_a_cap_that_cannot_be_counted() {
+    let (century, year) = (secs(100 * 365 * 86_400), secs(365 * 86_400));
+    for cap in [century * 5, century * 5 + year * 84, century * 6, Duration::new(u64::MAX, 0)] {
+        for base in [cap, Duration::MAX] {
+            for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated, Jitter::Additive(cap)] {
+                let backoff = Backoff::constant(base).max_wait(cap).jitter(jitter);
+                assert!(backoff.take(5).all(|wait| wait <= cap), "{cap:?}, {base:?}, {jitter:?}");
+            }
+        }
+        let policy = persevere::Policy::new().backoff(Duration::MAX).max_wait(cap).forever();
+        assert!(policy.preview().take(5).all(|wait| wait <= cap), "{cap:?}");
+    }
+    assert_eq!(Backoff::constant(Duration::MAX).max_wait(Duration::MAX).next(), Some(Duration::MAX));
+}
+
 #[test]
 fn decorrelated_jitter_draws_from_the_base_to_three_times_the_last_wait() {
     let backoff = Backoff::constant(secs(1)).jitter(Jitter::Decorrelated).max_wait(secs(60));

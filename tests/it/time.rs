@@ -234,7 +234,7 @@ fn an_attempt_that_is_ready_at_once_takes_no_timer_for_its_timeout() {
     let timer = VirtualTimer::new();
     let run = PLAIN.attempt_timeout(secs(5)).timer(&timer);
     assert_eq!(block_on(run.run_async(|| async { Ok::<_, Failed>(7) })), Ok(7));
-    assert_eq!(timer.sleeps(), []);
+    assert!(timer.sleeps().is_empty());
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_zero_wait_takes_no_timer() {
         let policy = PLAIN.backoff(Duration::ZERO).total(50);
         let outcome = through!(door, policy.timer(&timer), refused);
         assert!(outcome.is_err());
-        assert_eq!(timer.sleeps(), [], "{door:?}");
+        assert!(timer.sleeps().is_empty(), "{door:?}");
         assert_eq!(timer.reads(), 0, "{door:?}");
     }
 }

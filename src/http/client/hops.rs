@@ -134,6 +134,8 @@ pub(super) fn counting(redirects: redirect::Policy) -> redirect::Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::rngs::Xoshiro256PlusPlus;
+    use rand::{RngExt as _, SeedableRng as _};
 
     #[test]
     fn what_is_under_way_is_forgotten_at_its_end() {
@@ -149,12 +151,12 @@ mod tests {
     /// The redirect policy is told the URL that was parsed again from what was sent.
     #[test]
     fn a_url_is_found_again() {
-        let mut random = fastrand::Rng::with_seed(1);
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mut found = 0;
         for _ in 0..2_000 {
             let mut text = |signs: &str, most: usize| -> String {
                 let signs: Vec<char> = signs.chars().collect();
-                (0..random.usize(..=most)).map(|_| signs[random.usize(..signs.len())]).collect()
+                (0..random.random_range(..=most)).map(|_| signs[random.random_range(..signs.len())]).collect()
             };
             let user = text("abz:%", 6);
             let host = text("abcxyzABCXYZ0189äé.-", 11);

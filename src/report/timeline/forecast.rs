@@ -4,7 +4,6 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{Ink, LEAST_WIDTH, Row, Short, Style, cell, digits, styled, wrapped};
-use crate::policy::jitter::Jitter;
 use crate::policy::{Policy, Preview, UNLIMITED};
 use crate::time::nanos;
 
@@ -68,21 +67,11 @@ impl Iterator for Bands {
         let most = nanos::from(self.preview.next()?);
         self.retry = self.retry.saturating_add(1);
         let rule = &self.policy.rule;
-        let grown = rule.grown(self.retry);
-        let half = most / 2;
-        let (least, mean) = match rule.jitter() {
-            _ if most == 0 => (0, 0),
-            Jitter::None => (most, most),
-            Jitter::Full => (0, half),
-            Jitter::Equal => (most - half, most - half / 2),
-            Jitter::Additive(_) => (grown, grown + (most - grown) / 2),
-            Jitter::Decorrelated => {
-                let least = rule.base.min(rule.max);
-                // Uniform from the base to three times the wait before. Exact until the cap bites, then a little high.
-                let reach = self.previous.max(least).saturating_mul(3).min(rule.max);
-                (least, least + (reach - least) / 2)
-            }
-        };
+        // Uniform in its range. With decorrelated jitter the range begins from the mean of the wait before: exact until the
+        // cap bites, then a little high.
+        let (least, reach) =
+            if most == 0 { (0, 0) } else { rule.range(rule.grown(self.retry), rule.max, self.previous) };
+        let mean = least + (reach - least) / 2;
         self.previous = mean;
         Some(Band { retry: self.retry, least, mean, most })
     }
