@@ -28,7 +28,7 @@ fn json() -> Option<&'static Path> {
         // The folder that the workspace is built in: what the library depends on is checked there already.
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let status = Command::new(env!("CARGO"))
-            .args(["rustdoc", "--quiet", "--offline", "--package", "persevere", "--lib", "--all-features"])
+            .args(["rustdoc", "--quiet", "--locked", "--package", "persevere", "--lib", "--all-features"])
             .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
             .current_dir(ROOT)
             .env("CARGO_TARGET_DIR", target)
