@@ -90,7 +90,6 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     if let Some(error) = found::<ureq::Error>(error) {
         return Some(error.verdict());
     }
-    #[cfg(any(feature = "h2-0_4", feature = "hyper", feature = "reqwest"))]
     if let Some(verdict) = super::cut::verdict(error) {
         return Some(verdict);
     }
@@ -120,6 +119,34 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
     }
     #[cfg(feature = "tower")]
     if let Some(verdict) = super::tower::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "tokio-postgres-0_7")]
+    if let Some(verdict) = super::tokio_postgres::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "sqlx-0_9")]
+    if let Some(verdict) = super::sqlx::sqlx_0_9::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "sqlx-0_8")]
+    if let Some(verdict) = super::sqlx::sqlx_0_8::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "redis")]
+    if let Some(verdict) = super::redis::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "rusqlite-0_43")]
+    if let Some(error) = found::<rusqlite_0_43::Error>(error) {
+        return Some(error.verdict());
+    }
+    #[cfg(feature = "deadpool-0_13")]
+    if let Some(verdict) = super::deadpool::known(error) {
+        return Some(verdict);
+    }
+    #[cfg(feature = "bb8-0_9")]
+    if let Some(verdict) = super::bb8::known(error) {
         return Some(verdict);
     }
     if let Some(error) = found::<Rejected>(error) {

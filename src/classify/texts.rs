@@ -114,6 +114,40 @@ pub(super) const TOO_MANY_CLIENTS: &str = "maximum connections exceeded";
 #[cfg(feature = "reqwest")]
 pub(super) const ADDRESS: &str = "ConnectError(";
 
+/// tokio-postgres 0.7.18: its kinds `Connect`, `Io`, `Tls` and `Timeout`, which are private.
+///
+/// Held by `tests/servers/tests/postgres.rs`, which provokes the first three.
+#[cfg(feature = "tokio-postgres-0_7")]
+pub(super) mod tokio_postgres {
+    pub(crate) const CONNECT: &str = "error connecting to server";
+    pub(crate) const IO: &str = "error communicating with the server";
+    pub(crate) const TLS: &str = "error performing TLS handshake";
+    pub(crate) const TIMEOUT: &str = "timeout waiting for server";
+
+    /// The codec's, in tokio-util 0.7: a message was cut in the middle.
+    pub(crate) const CUT: &str = "bytes remaining on stream";
+}
+
+/// sqlx 0.8.6 and 0.9.0, in `Debug` alone: the type of a `DatabaseError`. It can't be named without the feature of its
+/// driver, and a crate can't know which ones its user has.
+///
+/// Held by `tests/servers`, which provokes each.
+#[cfg(any(feature = "sqlx-0_9", feature = "sqlx-0_8"))]
+pub(super) mod sqlx {
+    pub(crate) const POSTGRES: &str = "PgDatabaseError ";
+    pub(crate) const MYSQL: &str = "MySqlDatabaseError ";
+    pub(crate) const SQLITE: &str = "SqliteError ";
+
+    /// How a `PgDatabaseError` ends that PostgreSQL itself did not send.
+    pub(crate) const NO_ROUTINE: &str = "routine: None }";
+}
+
+/// redis 1.2 to 1.8: an answer was cut.
+///
+/// Held by `an_answer_that_is_cut_is_transient`.
+#[cfg(feature = "redis")]
+pub(super) const REDIS_CUT: &str = "Unexpected end of input";
+
 /// ureq 3.5.2 with ureq-proto 0.7.1 and flate2 1.1.11.
 ///
 /// Held by `tests/http/ureq_errors.rs`, which provokes each.

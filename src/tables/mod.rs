@@ -19,7 +19,7 @@
 //!
 //! - While connecting, nothing was sent: add [`connecting`](crate::Verdict::connecting).
 //! - Inside a transaction whose `COMMIT` was not sent, nothing took effect: add
-//!   [`reached(Reached::No)`](crate::Verdict::reached).
+//!   [`with_reached(Reached::No)`](crate::Verdict::with_reached).
 //!
 //! A code that no row names is permanent.
 //!

@@ -143,3 +143,23 @@ pub fn tungstenite(timed_out: persevere::TimedOut) -> Verdict {
 pub fn async_nats(timed_out: persevere::TimedOut) -> Verdict {
     async_nats::RequestError::from(timed_out).verdict()
 }
+
+/// The verdicts on the errors of a database's client.
+macro_rules! verdicts {
+    ($($on:meta => $name:ident: $error:ty;)*) => {$(
+        #[cfg($on)]
+        pub fn $name(error: &$error) -> Verdict {
+            error.verdict()
+        }
+    )*};
+}
+
+verdicts! {
+    any(feature = "bb8", feature = "bb8-0_9") => bb8: bb8_0_9::RunError<Busy>;
+    any(feature = "deadpool", feature = "deadpool-0_13") => deadpool: deadpool_0_13::managed::PoolError<Busy>;
+    feature = "redis" => redis: redis::RedisError;
+    any(feature = "rusqlite", feature = "rusqlite-0_43") => rusqlite: rusqlite_0_43::Error;
+    any(feature = "sqlx", feature = "sqlx-0_9") => sqlx_0_9: sqlx_0_9::Error;
+    feature = "sqlx-0_8" => sqlx_0_8: sqlx_0_8::Error;
+    any(feature = "tokio-postgres", feature = "tokio-postgres-0_7") => tokio_postgres: tokio_postgres_0_7::Error;
+}
