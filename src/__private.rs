@@ -146,6 +146,18 @@ impl<V, E> Of<V, E> {
         hook
     }
 
+    /// Types the closure of `on_timeout`.
+    #[inline]
+    pub fn on_timeout<F: FnMut(TimedOut) -> E>(&self, make: F) -> F {
+        make
+    }
+
+    /// Types the closure of `on_rejected`.
+    #[inline]
+    pub fn on_rejected<F: FnMut(Rejected) -> E>(&self, make: F) -> F {
+        make
+    }
+
     /// Runs a blocking operation. The closure takes its return type from here, `impl Trait` in it or not.
     ///
     /// # Errors

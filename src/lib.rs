@@ -37,6 +37,7 @@ mod verdict;
 
 #[cfg(feature = "std")]
 pub use crate::classify::AnyOf;
+pub use crate::drive::plan::OnTimeout;
 pub use crate::drive::retry::{IntoRetry, Retry};
 pub use crate::drive::runs::{RunsAsync, RunsBlocking};
 #[cfg(feature = "std")]

@@ -53,7 +53,7 @@ where
                         if let ::persevere::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
                             break 'attempt { ::persevere::__private::Result::Err(__persevere_refused) };
                         }
-                        __persevere_run.guard_future(&__persevere_memory, async {
+                        let __persevere_ended = __persevere_run.guard_future(&__persevere_memory, async {
                             if let ::persevere::__private::Option::Some(__persevere_never) = ::persevere::__private::never::<Result<Value, Error>>() {
                                 return __persevere_never;
                             }
@@ -61,7 +61,8 @@ where
                             #[allow(unreachable_code)]
                             __ret
                         })
-                        .await
+                        .await;
+                        __persevere_run.outcome(__persevere_ended)
                     };
                     let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
                         ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,

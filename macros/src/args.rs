@@ -106,6 +106,8 @@ const KEYS: &[(&str, Kind)] = &[
     ("when_ok", Kind::Typed),
     ("on_retry", Kind::Typed),
     ("on_give_up", Kind::Plain),
+    ("on_timeout", Kind::Typed),
+    ("on_rejected", Kind::Typed),
     ("before_retry", Kind::Before),
     ("timer", Kind::Plain),
     ("seed", Kind::Plain),
@@ -125,6 +127,12 @@ const KEYS: &[(&str, Kind)] = &[
 /// is known at the call.
 const RESOLVED: &[(&[&str], &[&str])] =
     &[(&["backoff", "max_wait"], &["backoff", "max_wait"]), (&["backoff", "jitter", "within", "waits"], &["forever"])];
+
+/// Keys that make an error, and the keys without which nobody asks for it.
+const MAKERS: &[(&str, &[&str], &str)] = &[
+    ("on_timeout", &["deadline", "attempt_timeout"], "`deadline` or `attempt_timeout`, which cut an attempt"),
+    ("on_rejected", &["breaker", "throttle"], "`breaker` or `throttle`, which let no attempt begin"),
+];
 
 /// What other crates, and people, call these keys.
 const MEANT: &[(&[&str], &str)] = &[
@@ -236,6 +244,17 @@ impl Args {
                 None => errors = Some(error),
             }
         }
+        for (key, causes, cause) in MAKERS {
+            let is_given = |keys: &[&str]| entries.iter().find(|entry| keys.iter().any(|key| entry.key == key));
+            if let (Some(entry), None) = (is_given(&[*key]), is_given(causes).or_else(|| is_given(&["policy"]))) {
+                let error =
+                    Error::new_spanned(&entry.key, format!("`{key}` needs {cause}, or a `policy` that has one"));
+                match &mut errors {
+                    Some(errors) => errors.combine(error),
+                    None => errors = Some(error),
+                }
+            }
+        }
         args.leave_open();
         errors.map_or(Ok(args), Err)
     }
@@ -273,11 +292,11 @@ impl Args {
         if name == "forever" && earlier("total") || name == "total" && earlier("forever") {
             return Err(Error::new_spanned(key, "`total` and `forever` contradict each other: write one of them"));
         }
-        if kind == Kind::AttemptTimeout && !item.asynchronous {
-            let instead = if name == "deadline" {
-                "`within` ends the run in place of a wait that would reach it"
-            } else {
-                "Give the operation a timeout of its own; `attempt = name` lets the body ask `name.remaining()`"
+        if (kind == Kind::AttemptTimeout || name == "on_timeout") && !item.asynchronous {
+            let instead = match &*name {
+                "deadline" => "`within` ends the run in place of a wait that would reach it",
+                "on_timeout" => "There is no attempt to make an error for",
+                _ => "Give the operation a timeout of its own; `attempt = name` lets the body ask `name.remaining()`",
             };
             let message = format!("`{key}` needs an `async fn`: blocking code can't be cut. {instead}");
             return Err(Error::new_spanned(key, message));

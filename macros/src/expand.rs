@@ -55,7 +55,9 @@ fn run(item: &Item, args: &Args) -> TokenStream {
         #before #attempt #body
     };
     let operation = braced_at(operation, *place);
-    let operation = quoted!(__persevere_run.guard_future(&__persevere_memory, async #operation).await);
+    let guarded = quoted!(__persevere_run.guard_future(&__persevere_memory, async #operation).await);
+    // What tells of the attempt stands in for the run, in a block of its own.
+    let ended = told.map_or_else(|| guarded.clone(), |told| quoted!({ #told #guarded }));
     // A `match` keeps what the policy borrows. The braces of `break 'attempt` are for syn, which takes a path's `::` for
     // the colon of a label. The step holds the error's type: it is gone before the wait, which keeps
     // only what is awaited.
@@ -71,8 +73,8 @@ fn run(item: &Item, args: &Args) -> TokenStream {
                             break 'attempt { #private::Result::Err(__persevere_refused) };
                         }
                         #clones
-                        #told
-                        #operation
+                        let __persevere_ended = #ended;
+                        __persevere_run.outcome(__persevere_ended)
                     };
                     let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
                         #private::Step::Done(__persevere_outcome) => break __persevere_outcome,

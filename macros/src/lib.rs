@@ -85,12 +85,13 @@ mod tokens;
 /// | `immediate_first` | a `bool` |
 /// | `idempotent` | a `bool`; with `false`, **one effect per attempt**: it looks only at the call that failed |
 /// | `policy` | the policy to start from; anything that `retry` takes if no key above changes it |
-/// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>` |
+/// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>`, or with `on_timeout` |
 /// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |
+/// | `on_timeout`, `on_rejected` | the same, for an error that is not `From<TimedOut>` or `From<Rejected>`: <code>on_timeout = \|timed_out\| Error::Slow(timed_out)</code> |
 /// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |
 /// | `trace_errors` | nothing, or `= true`; it needs the feature `tracing` |
 /// | `timer`, `seed`, `waits`, `report` | what the builder's method takes; `report` a `&mut Report` |
-/// | `budget`, `breaker`, `throttle` | a shared one: `budget = &BUDGET`. With the last two the error has to be `From<Rejected>` |
+/// | `budget`, `breaker`, `throttle` | a shared one: `budget = &BUDGET`. With the last two the error has to be `From<Rejected>`, or made by `on_rejected` |
 /// | `nested` | `retry`, `give_up`, or a `Nested` |
 /// | `attempt` | a name for the `Attempt`, which the body then knows |
 /// | `clone(a, b)` | arguments of which each attempt gets a clone of its own |

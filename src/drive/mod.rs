@@ -6,6 +6,7 @@ use core::fmt;
 use core::future::Future;
 #[cfg(feature = "reqwest")]
 use core::future::{poll_fn, ready};
+use core::marker::PhantomData;
 #[cfg(feature = "tower")]
 use core::pin::Pin;
 #[cfg(feature = "reqwest")]
@@ -697,7 +698,21 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
         P::Timing: Guard<E>,
     {
-        <P::Timing as Guard<E>>::late(|| self.late_at(memory, T::now))
+        if P::Timing::CUTS && self.late_at(memory, T::now) { P::Timing::late(self.retry.plan.make()) } else { None }
+    }
+
+    /// Returns the outcome of an attempt that [`guard`](Self::guard) or [`guard_future`](Self::guard_future) made.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own, or one that is made if the attempt was cut.
+    #[inline(always)]
+    pub fn outcome<V, E>(&mut self, ended: <P::Timing as Bound>::Ended<Result<V, E>>) -> Result<V, E>
+    where
+        P::Timing: Guard<E>,
+    {
+        self.cut = P::Timing::cut(&ended);
+        P::Timing::outcome(ended, self.retry.plan.make())
     }
 
     /// Returns whether the deadline passed before the attempt that is due could begin, and ends the run if so.
@@ -755,32 +770,40 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
 
     /// Makes an attempt; see [`Making::guard`].
     #[inline(always)]
-    pub fn guard<V, E, M>(&mut self, memory: &Memory, attempt: M) -> impl Future<Output = Result<V, E>>
+    pub fn guard<M>(
+        &mut self,
+        memory: &Memory,
+        attempt: M,
+    ) -> impl Future<Output = <P::Timing as Bound>::Ended<<M::Future as Future>::Output>>
     where
         B: BeforeAsync,
         T: Timer,
-        P::Timing: Guard<E>,
-        M: Make<Future: Future<Output = Result<V, E>>>,
+        P::Timing: Bound,
+        M: Make,
     {
         self.making().guard(memory, attempt)
     }
 
     /// Makes an attempt; see [`Making::guard_future`].
     #[inline(always)]
-    pub fn guard_future<V, E, F>(&mut self, memory: &Memory, attempt: F) -> impl Future<Output = Result<V, E>>
+    pub fn guard_future<F>(
+        &mut self,
+        memory: &Memory,
+        attempt: F,
+    ) -> impl Future<Output = <P::Timing as Bound>::Ended<F::Output>>
     where
         B: BeforeAsync,
         T: Timer,
-        P::Timing: Guard<E>,
-        F: Future<Output = Result<V, E>>,
+        P::Timing: Bound,
+        F: Future,
     {
         self.making().guard_future(memory, attempt)
     }
 
     #[inline(always)]
     fn making(&mut self) -> Making<'_, P, O, B, Lent<'_, T>> {
-        let Self { retry: Retry { plan, before, timer, .. }, note, mark, cut } = self;
-        Making { limit: plan.limit(), before, note: *note, mark, cut, timer: Lent(timer) }
+        let Self { retry: Retry { plan, before, timer, .. }, note, mark, .. } = self;
+        Making { limit: plan.limit(), before, note: *note, mark, timing: PhantomData, timer: Lent(timer) }
     }
 
     /// What tells the attempt that is due of itself, and what makes it. Both look at the timer.
@@ -790,9 +813,9 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
     {
         let due = self.due_at(memory, T::now);
-        let Self { retry: Retry { plan, before, timer, .. }, note, mark, cut } = self;
+        let Self { retry: Retry { plan, before, timer, .. }, note, mark, .. } = self;
         let timer = &*timer;
-        (Teller { due, timer }, Making { limit: plan.limit(), before, note: *note, mark, cut, timer })
+        (Teller { due, timer }, Making { limit: plan.limit(), before, note: *note, mark, timing: PhantomData, timer })
     }
 
     /// Begins an attempt that a door polls by itself, and tells how long it may take.
@@ -817,11 +840,12 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
         P::Timing: Guard<E>,
     {
-        let Self { retry: Retry { before, timer, .. }, note, mark, cut } = self;
-        O::Around::turn(mark, || {
+        let Self { retry: Retry { before, timer, .. }, note, mark, .. } = self;
+        let ended = O::Around::turn(mark, || {
             let attempt = |context: &mut Context<'_>, late| attempt(before, *note, context, late);
-            P::Timing::poll(cut, limit, memory.state(), &*timer, sleep, context, attempt, P::Timing::cut_off::<V>())
-        })
+            P::Timing::poll(limit, memory.state(), &*timer, sleep, context, attempt)
+        });
+        ended.map(|ended| self.outcome(ended))
     }
 }
 
@@ -831,7 +855,7 @@ pub struct Making<'a, P: Plan, O: Observer, B: Before, T> {
     before: &'a mut B,
     note: B::Note,
     mark: &'a mut <O::Around as Around>::Mark,
-    cut: &'a mut <P::Timing as Timing>::Flag,
+    timing: PhantomData<fn() -> P::Timing>,
     timer: T,
 }
 
@@ -845,37 +869,37 @@ impl<'a, P: Plan, O: Observer, B: BeforeAsync, T: Timer> Making<'a, P, O, B, T> 
     /// Makes an attempt: the hook, then the operation, both under the attempt timeout. Without either it is the
     /// operation's own future.
     #[inline(always)]
-    pub fn guard<V, E, M>(
+    pub fn guard<M>(
         self,
         memory: &Memory,
         attempt: M,
-    ) -> impl Future<Output = Result<V, E>> + use<'a, P, O, B, T, V, E, M>
+    ) -> impl Future<Output = <P::Timing as Bound>::Ended<<M::Future as Future>::Output>> + use<'a, P, O, B, T, M>
     where
-        P::Timing: Guard<E>,
-        M: Make<Future: Future<Output = Result<V, E>>>,
+        P::Timing: Bound,
+        M: Make,
     {
-        let Self { limit, before, note, mark, cut, timer } = self;
+        let Self { limit, before, note, mark, timer, .. } = self;
         // What makes the future may be half of the attempt.
         let attempt = O::Around::block(mark, || before.lead(note, attempt));
-        let bound = P::Timing::bound(cut, limit, memory.state(), timer, attempt, P::Timing::cut_off::<V>());
+        let bound = P::Timing::bound(limit, memory.state(), timer, attempt);
         O::Around::wrap(mark, bound)
     }
 
     /// As `guard`, for a future that is made already but does nothing until it is polled.
     #[inline(always)]
-    pub fn guard_future<V, E, F>(
+    pub fn guard_future<F>(
         self,
         memory: &Memory,
         attempt: F,
-    ) -> impl Future<Output = Result<V, E>> + use<'a, P, O, B, T, V, E, F>
+    ) -> impl Future<Output = <P::Timing as Bound>::Ended<F::Output>> + use<'a, P, O, B, T, F>
     where
-        P::Timing: Guard<E>,
-        F: Future<Output = Result<V, E>>,
+        P::Timing: Bound,
+        F: Future,
     {
-        let Self { limit, before, note, mark, cut, timer } = self;
+        let Self { limit, before, note, mark, timer, .. } = self;
         *mark = <O::Around as Around>::UNMARKED;
         let attempt = before.lead(note, move || attempt);
-        let bound = P::Timing::bound(cut, limit, memory.state(), timer, attempt, P::Timing::cut_off::<V>());
+        let bound = P::Timing::bound(limit, memory.state(), timer, attempt);
         O::Around::wrap(mark, bound)
     }
 }

@@ -1,7 +1,7 @@
 //! Plans: a policy, and what may stand around it.
 
 use core::borrow::Borrow;
-#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
@@ -52,6 +52,9 @@ pub trait Plan {
     fn limit(&self) -> u64 {
         u64::MAX
     }
+
+    /// What makes the error of an attempt that is cut, if the error's own `From` does not.
+    fn make(&mut self) -> <Self::Timing as Timing>::Make<'_>;
 }
 
 /// A plan whose policy can still be set.
@@ -126,6 +129,15 @@ impl<P: Adjust, N> Adjust for Named<P, N> {
     }
 }
 
+impl<P: Adjust, F> Adjust for OnTimeout<P, F> {
+    type Adjusted = OnTimeout<P::Adjusted, F>;
+
+    #[inline]
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> OnTimeout<P::Adjusted, F> {
+        OnTimeout { plan: self.plan.adjust(set), make: self.make }
+    }
+}
+
 /// The total that is set belongs to the list.
 impl<P: Adjust, I> Adjust for Waits<P, I> {
     type Adjusted = Waits<P::Adjusted, I>;
@@ -146,16 +158,57 @@ impl<P: Adjust, I> Adjust for Waits<P, I> {
 #[derive(Clone, Copy, Debug)]
 pub struct Whole;
 
-/// Attempts are cut after their timeout.
+/// Attempts are cut after their timeout. `M` makes the error.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
-pub struct Limited;
+pub struct Limited<M = ByFrom>(PhantomData<M>);
+
+/// The error's own `From` makes it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct ByFrom;
+
+/// A closure makes the error.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Making<F>(PhantomData<fn() -> F>);
+
+/// [`ByFrom`] or [`Making`].
+#[doc(hidden)]
+pub trait MayMake {
+    type Make<'a>
+    where
+        Self: 'a;
+}
+
+impl MayMake for ByFrom {
+    type Make<'a> = ();
+}
+
+impl<F> MayMake for Making<F> {
+    type Make<'a>
+        = &'a mut F
+    where
+        Self: 'a;
+}
 
 /// Whether attempts can be cut, and what is remembered of it.
 #[doc(hidden)]
 pub trait Timing {
     type Flag;
     const NOT_CUT: Self::Flag;
+    /// Whether an attempt can be cut.
+    const CUTS: bool;
+    /// What makes the error of an attempt that is cut.
+    type Make<'a>
+    where
+        Self: 'a;
+    /// The same, for a plan with a limit around it.
+    type Limited: Timing<Flag = bool>;
+
+    fn limited<'a>(make: Self::Make<'a>) -> <Self::Limited as Timing>::Make<'a>
+    where
+        Self: 'a;
 
     /// A cut attempt is a timeout, whatever its error says of its kind.
     fn corrected(cut: &Self::Flag, verdict: Verdict) -> Verdict;
@@ -164,6 +217,16 @@ pub trait Timing {
 impl Timing for Whole {
     type Flag = ();
     const NOT_CUT: () = ();
+    const CUTS: bool = false;
+    type Make<'a> = ();
+    type Limited = Limited;
+
+    #[inline(always)]
+    fn limited<'a>((): ())
+    where
+        Self: 'a,
+    {
+    }
 
     #[inline]
     fn corrected((): &(), verdict: Verdict) -> Verdict {
@@ -171,9 +234,23 @@ impl Timing for Whole {
     }
 }
 
-impl Timing for Limited {
+impl<M: MayMake> Timing for Limited<M> {
     type Flag = bool;
     const NOT_CUT: bool = false;
+    const CUTS: bool = true;
+    type Make<'a>
+        = M::Make<'a>
+    where
+        Self: 'a;
+    type Limited = Self;
+
+    #[inline(always)]
+    fn limited<'a>(make: M::Make<'a>) -> M::Make<'a>
+    where
+        Self: 'a,
+    {
+        make
+    }
 
     fn corrected(cut: &bool, verdict: Verdict) -> Verdict {
         if *cut { verdict.with_fault(Fault::Timeout) } else { verdict }
@@ -209,6 +286,9 @@ impl Plan for Policy {
     fn within(&self) -> u64 {
         self.within
     }
+
+    #[inline(always)]
+    fn make(&mut self) {}
 }
 
 impl Plan for &Policy {
@@ -229,6 +309,9 @@ impl Plan for &Policy {
     fn within(&self) -> u64 {
         self.within
     }
+
+    #[inline(always)]
+    fn make(&mut self) {}
 }
 
 impl<'a> Plan for &'a Timed<Policy> {
@@ -249,10 +332,13 @@ impl<'a> Plan for &'a Timed<Policy> {
     fn limit(&self) -> u64 {
         self.limit
     }
+
+    #[inline(always)]
+    fn make(&mut self) {}
 }
 
 impl<P: Plan> Plan for Timed<P> {
-    type Timing = Limited;
+    type Timing = <P::Timing as Timing>::Limited;
     type Held = P::Held;
 
     #[inline]
@@ -284,6 +370,11 @@ impl<P: Plan> Plan for Timed<P> {
     fn limit(&self) -> u64 {
         self.limit.min(self.plan.limit())
     }
+
+    #[inline(always)]
+    fn make(&mut self) -> <Self::Timing as Timing>::Make<'_> {
+        P::Timing::limited(self.plan.make())
+    }
 }
 
 /// A plan whose run ends by a time, attempts included.
@@ -294,7 +385,7 @@ pub struct Deadline<P> {
 }
 
 impl<P: Plan> Plan for Deadline<P> {
-    type Timing = Limited;
+    type Timing = <P::Timing as Timing>::Limited;
     type Held = Policy;
 
     fn policy(&self) -> Policy {
@@ -324,6 +415,11 @@ impl<P: Plan> Plan for Deadline<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.plan.limit()
+    }
+
+    #[inline(always)]
+    fn make(&mut self) -> <Self::Timing as Timing>::Make<'_> {
+        P::Timing::limited(self.plan.make())
     }
 }
 
@@ -399,6 +495,80 @@ impl<P: Plan, N: Name> Plan for Named<P, N> {
     fn limit(&self) -> u64 {
         self.plan.limit()
     }
+
+    #[inline(always)]
+    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
+        self.plan.make()
+    }
+}
+
+/// A policy whose cut attempts have the error that `F` makes: what [`on_timeout`](crate::Retry::on_timeout) makes of `P`.
+///
+/// It is public so that a run can be written into a field:
+///
+/// ```
+/// use persevere::{OnTimeout, Policy, SharedRetry, TimedOut, Timed};
+/// use std::{fmt, time::Duration};
+///
+/// struct Store {
+///     retry: SharedRetry<fmt::Error, OnTimeout<Timed<Policy>, fn(TimedOut) -> fmt::Error>>,
+/// }
+///
+/// let make: fn(TimedOut) -> fmt::Error = |_| fmt::Error;
+/// let policy = Policy::new().deadline(Duration::from_secs(2));
+/// let store = Store { retry: policy.on_timeout(make).when(|_: &fmt::Error| true).shared() };
+/// # let _ = store.retry;
+/// ```
+#[derive(Clone, Copy)]
+pub struct OnTimeout<P, F> {
+    pub(crate) plan: P,
+    pub(crate) make: F,
+}
+
+impl<P: fmt::Debug, F> fmt::Debug for OnTimeout<P, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnTimeout").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl<P: Plan, F> Plan for OnTimeout<P, F> {
+    type Timing = Limited<Making<F>>;
+    type Held = P::Held;
+
+    #[inline(always)]
+    fn policy(&self) -> P::Held {
+        self.plan.policy()
+    }
+
+    #[inline(always)]
+    fn within(&self) -> u64 {
+        self.plan.within()
+    }
+
+    #[inline]
+    fn seed(&self) -> Option<u64> {
+        self.plan.seed()
+    }
+
+    #[inline]
+    fn name(&self) -> Option<&'static str> {
+        self.plan.name()
+    }
+
+    #[inline]
+    fn listed(&mut self) -> Listed {
+        self.plan.listed()
+    }
+
+    #[inline]
+    fn limit(&self) -> u64 {
+        self.plan.limit()
+    }
+
+    #[inline(always)]
+    fn make(&mut self) -> &mut F {
+        &mut self.make
+    }
 }
 
 /// A plan with a seed of its own.
@@ -440,6 +610,11 @@ impl<P: Plan> Plan for Seeded<P> {
     #[inline]
     fn limit(&self) -> u64 {
         self.plan.limit()
+    }
+
+    #[inline(always)]
+    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
+        self.plan.make()
     }
 }
 
@@ -489,9 +664,15 @@ impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     fn limit(&self) -> u64 {
         self.plan.limit()
     }
+
+    #[inline(always)]
+    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
+        self.plan.make()
+    }
 }
 
-/// A plan with the policy of one request in place of its own, and with the timing `T`.
+/// A plan with the policy of one request in place of its own, and with the timing that `T` chooses: its own, or
+/// none where the client cuts by itself.
 #[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
 #[derive(Debug)]
 pub(crate) struct ForRequest<P, T> {
@@ -508,8 +689,8 @@ impl<P, T> ForRequest<P, T> {
 }
 
 #[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
-impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
-    type Timing = T;
+impl<P: Plan, T: ChooseTiming<P>> Plan for ForRequest<P, T> {
+    type Timing = T::Timing;
     type Held = Policy;
 
     fn policy(&self) -> Policy {
@@ -536,4 +717,40 @@ impl<P: Plan, T: Timing> Plan for ForRequest<P, T> {
     fn limit(&self) -> u64 {
         self.plan.limit()
     }
+
+    #[inline(always)]
+    fn make(&mut self) -> <T::Timing as Timing>::Make<'_> {
+        T::make(&mut self.plan)
+    }
+}
+
+/// The timing of one request.
+#[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
+pub(crate) trait ChooseTiming<P: Plan> {
+    type Timing: Timing;
+
+    fn make(plan: &mut P) -> <Self::Timing as Timing>::Make<'_>;
+}
+
+/// The plan's own.
+#[cfg(feature = "tower")]
+#[derive(Debug)]
+pub(crate) struct Own;
+
+#[cfg(feature = "tower")]
+impl<P: Plan> ChooseTiming<P> for Own {
+    type Timing = P::Timing;
+
+    #[inline(always)]
+    fn make(plan: &mut P) -> <P::Timing as Timing>::Make<'_> {
+        plan.make()
+    }
+}
+
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+impl<P: Plan> ChooseTiming<P> for Whole {
+    type Timing = Self;
+
+    #[inline(always)]
+    fn make(_: &mut P) {}
 }

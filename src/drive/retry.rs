@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
-use crate::drive::plan::{Adjust, Deadline, Name, Named, Seeded, Waits};
+use crate::drive::plan::{Adjust, Deadline, Name, Named, OnTimeout, Seeded, Waits};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -15,7 +15,7 @@ use crate::guard::nesting::{Nested, Nesting};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::{AdaptiveThrottle, Breaker, Budget};
 use crate::observe::event::{Event, GaveUp};
-use crate::observe::{OnGiveUp, OnRetry};
+use crate::observe::{OnGiveUp, OnRejected, OnRetry};
 use crate::policy::Policy;
 use crate::policy::backoff::Backoff;
 use crate::policy::timed::Timed;
@@ -23,7 +23,7 @@ use crate::report::{ByDisplay, Report, Reporting};
 #[cfg(feature = "tracing")]
 use crate::telemetry::tracing::Telling;
 use crate::time::{DefaultTimer, nanos};
-use crate::verdict::Verdict;
+use crate::verdict::{Rejected, TimedOut, Verdict};
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
 ///
@@ -161,6 +161,69 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         F: FnMut(GaveUp),
     {
         replace!(self, observe: (self.observe, OnGiveUp(hook)))
+    }
+
+    /// Makes the error of an attempt that is cut, in place of the error's own `From<TimedOut>`.
+    ///
+    /// It is for an error that no `From` can be written for, because neither the error nor this crate's type is yours. An
+    /// [`attempt_timeout`](Retry::attempt_timeout) or a [`deadline`](Retry::deadline) before or after it cuts. The error is
+    /// classified like any other, and counts as [`Fault::Timeout`](crate::Fault::Timeout). A later closure takes the place
+    /// of an earlier one. Blocking code can't be cut, so a blocking run does not compile with it. A panic in it passes
+    /// through.
+    ///
+    /// ```
+    /// use persevere::{Policy, Verdict, retry_async};
+    /// use std::time::Duration;
+    ///
+    /// /// Another crate's error.
+    /// #[derive(Debug, PartialEq)]
+    /// struct Foreign(String);
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let run = Policy::new()
+    ///     .deadline(Duration::from_secs(2))
+    ///     .when(|_: &Foreign| Verdict::transient())
+    ///     .on_timeout(|timed_out| Foreign(timed_out.to_string()));
+    /// let silent: Result<(), Foreign> = retry_async(run, || std::future::pending()).await;
+    /// assert_eq!(silent, Err(Foreign("attempt timed out after 2 s".to_owned())));
+    /// # });
+    /// ```
+    pub fn on_timeout<E, F>(self, make: F) -> Retry<OnTimeout<P, F>, C, K, O, B, T>
+    where
+        F: FnMut(TimedOut) -> E,
+    {
+        replace!(self, plan: OnTimeout { plan: self.plan, make })
+    }
+
+    /// Makes the error of an attempt that no guard let begin, in place of the error's own `From<Rejected>`.
+    ///
+    /// It is for an error that no `From` can be written for, because neither the error nor this crate's type is yours. The
+    /// [`breaker`](Retry::breaker) and the [`throttle`](Retry::throttle) may come before or after it. A later closure takes
+    /// the place of an earlier one. A panic in it passes through.
+    ///
+    /// ```
+    /// use persevere::{Breaker, Policy};
+    /// use std::time::Duration;
+    ///
+    /// /// Another crate's error.
+    /// #[derive(Debug, PartialEq)]
+    /// struct Foreign(&'static str);
+    ///
+    /// let breaker = Breaker::new().min_outcomes(1);
+    /// let run = Policy::new()
+    ///     .backoff(Duration::ZERO)
+    ///     .when(|_: &Foreign| true)
+    ///     .breaker(&breaker)
+    ///     .on_rejected(|_| Foreign("the breaker is open"));
+    /// assert_eq!(run.clone().run(|| Err::<(), _>(Foreign("reset"))), Err(Foreign("reset")));
+    /// assert_eq!(run.run(|| Ok(())), Err(Foreign("the breaker is open")));
+    /// ```
+    pub fn on_rejected<E, F>(self, make: F) -> Retry<P, C, K, (O, OnRejected<F>), B, T>
+    where
+        F: FnMut(Rejected) -> E,
+    {
+        replace!(self, observe: (self.observe, OnRejected(make)))
     }
 
     /// Calls this after the wait, before the next attempt: to refresh a token, or to reconnect.
@@ -549,6 +612,22 @@ macro_rules! start_of_a_chain {
                 F: FnMut(GaveUp),
             {
                 Retry::new(self).on_give_up(hook)
+            }
+
+            /// Makes the error of an attempt that is cut; see [`Retry::on_timeout`].
+            pub fn on_timeout<E, F>(self, make: F) -> Retry<OnTimeout<Self, F>>
+            where
+                F: FnMut(TimedOut) -> E,
+            {
+                Retry::new(self).on_timeout(make)
+            }
+
+            /// Makes the error of an attempt that no guard let begin; see [`Retry::on_rejected`].
+            pub fn on_rejected<E, F>(self, make: F) -> Retry<Self, ByTrait, AnyOk, ((), OnRejected<F>)>
+            where
+                F: FnMut(Rejected) -> E,
+            {
+                Retry::new(self).on_rejected(make)
             }
 
             /// As [`Retry::before_retry`].

@@ -58,7 +58,7 @@ impl<R, V, E> RunsBlocking<V, E> for R where
 ///
 /// It is what [`retry_async`](crate::retry_async()) asks of a policy, as one bound, for functions that take or return
 /// one: a [`Policy`](crate::Policy) if `E` is [`Retryable`](crate::Retryable), one with an attempt timeout if `E` is also
-/// `From<TimedOut>`, a [`Retry`](crate::Retry) with hooks, guards and a classifier that fit. The crate implements it for
+/// `From<TimedOut>` or made by [`on_timeout`](crate::Retry::on_timeout), a [`Retry`](crate::Retry) with hooks, guards and a classifier that fit. The crate implements it for
 /// all that fits; nobody else can.
 ///
 /// ```

@@ -17,7 +17,8 @@ use crate::guard::nesting::Nesting;
 use crate::guard::{AdaptiveThrottle, Breaker, Budget, Guards, Shared};
 use crate::observe::around::Scoped;
 use crate::observe::event::{Event, GaveUp};
-use crate::observe::{Failed, Observe, Observer, OnGiveUp, OnRetry, Refuse, Retrying};
+use crate::observe::refusal::Kept;
+use crate::observe::{Failed, Observe, Observer, OnGiveUp, OnRejected, OnRetry, Refuse, Retrying};
 use crate::policy::Policy;
 #[cfg(feature = "tracing")]
 use crate::report::Describe;
@@ -72,7 +73,7 @@ impl<P, C, O, B, T> Retry<P, C, AnyOk, O, B, T> {
     pub fn shared<E>(self) -> SharedRetry<E, P, B::Shared, T>
     where
         C: ShareClassify<E>,
-        O: ShareObserver<E>,
+        O: ShareObserver<E> + Refuse<E>,
         B: ShareHook,
     {
         let Self { plan, classify, accept, observe, before, timer } = self;
@@ -95,7 +96,7 @@ impl<P, C, O, B, T> Retry<P, C, AnyOk, O, B, T> {
     pub fn shared_async<E>(self) -> SharedRetry<E, P, B::Shared, T>
     where
         C: ShareClassify<E>,
-        O: ShareObserver<E>,
+        O: ShareObserver<E> + Refuse<E>,
         B: ShareAsyncHook,
     {
         let Self { plan, classify, accept, observe, before, timer } = self;
@@ -103,9 +104,10 @@ impl<P, C, O, B, T> Retry<P, C, AnyOk, O, B, T> {
     }
 }
 
-fn shared<E, O: ShareObserver<E>>(observer: O) -> SharedObserver<E> {
+fn shared<E, O: ShareObserver<E> + Refuse<E>>(observer: O) -> SharedObserver<E> {
     let mut shared = SharedObserver::default();
     observer.share(&mut shared);
+    shared.refusing = O::FROM.or(shared.refusing);
     shared
 }
 
@@ -135,6 +137,7 @@ impl<F: ?Sized> Clone for PerRun<F> {
 type AnyWhen<E> = dyn FnMut(&E) -> Verdict + Send + Sync;
 type AnyOnRetry<E> = dyn FnMut(Event<'_, E>) + Send + Sync;
 type AnyOnGiveUp = dyn FnMut(GaveUp) + Send + Sync;
+type AnyOnRejected<E> = dyn FnMut(Rejected) -> E + Send + Sync;
 type AnyHook = dyn FnMut(Event<'static>) + Send + Sync;
 type AnyAsyncHook = dyn FnMut(Event<'static>) -> SharedLead + Send + Sync;
 pub(crate) type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -235,8 +238,9 @@ pub struct SharedObserver<E> {
     giving_up: Option<PerRun<AnyOnGiveUp>>,
     #[cfg(target_has_atomic = "64")]
     guards: Guards,
-    /// Makes an error of the operation's of a refusal, if a guard may refuse an attempt.
+    /// Makes an error of the operation's of a refusal, if a guard may refuse an attempt and no closure does.
     refusing: Option<fn(Rejected) -> E>,
+    rejected: Option<PerRun<AnyOnRejected<E>>>,
     nesting: Option<Nesting>,
     #[cfg(feature = "tracing")]
     telling: Option<Telling<Describer<E>>>,
@@ -250,6 +254,7 @@ impl<E> Default for SharedObserver<E> {
             #[cfg(target_has_atomic = "64")]
             guards: Guards::default(),
             refusing: None,
+            rejected: None,
             nesting: None,
             #[cfg(feature = "tracing")]
             telling: None,
@@ -266,6 +271,7 @@ impl<E> Clone for SharedObserver<E> {
             #[cfg(target_has_atomic = "64")]
             guards: self.guards.clone(),
             refusing: self.refusing,
+            rejected: self.rejected.clone(),
             nesting: self.nesting,
             #[cfg(feature = "tracing")]
             telling: self.telling.clone(),
@@ -283,6 +289,7 @@ impl<E> Observer for SharedObserver<E> {
     const CLOCK: bool = true;
     const GATED: bool = true;
     type Around = Scoped;
+    type Refusal = Kept;
 
     fn started(&mut self, now: u64, name: Option<&'static str>) {
         #[cfg(feature = "tracing")]
@@ -350,16 +357,16 @@ impl<E> Observe<E> for SharedObserver<E> {
         }
     }
 
+    fn rejected(&mut self, rejected: Rejected) -> Option<E> {
+        match &mut self.rejected {
+            Some(make) => Some(make.get()(rejected)),
+            None => self.refusing.map(|make| make(rejected)),
+        }
+    }
+
     #[cfg(feature = "tracing")]
     fn text(&self, error: &E, to: &mut dyn fmt::Write) -> bool {
         self.telling.as_ref().is_some_and(|telling| telling.text(error, to))
-    }
-}
-
-impl<E> Refuse<E> for SharedObserver<E> {
-    fn refuse(&mut self, now: u64) -> Option<E> {
-        let refusing = self.refusing?;
-        self.admit(now).err().map(refusing)
     }
 }
 
@@ -432,6 +439,17 @@ where
     }
 }
 
+/// The later one counts.
+impl<E, F> ShareObserver<E> for OnRejected<F>
+where
+    E: 'static,
+    F: FnMut(Rejected) -> E + Clone + Send + Sync + 'static,
+{
+    fn share(self, into: &mut SharedObserver<E>) {
+        into.rejected = Some(PerRun::new(move || -> Box<AnyOnRejected<E>> { Box::new(self.0.clone()) }));
+    }
+}
+
 impl<E> ShareObserver<E> for Nesting {
     fn share(self, into: &mut SharedObserver<E>) {
         into.nesting = Some(self);
@@ -451,11 +469,9 @@ where
 #[cfg(target_has_atomic = "64")]
 impl<E, D> ShareObserver<E> for Breaking<D>
 where
-    E: From<Rejected>,
     D: core::ops::Deref<Target = Breaker> + Clone + Into<Shared<Breaker>>,
 {
     fn share(self, into: &mut SharedObserver<E>) {
-        into.refusing = Some(E::from);
         into.guards.set_breaker(self.breaker().clone().into());
     }
 }
@@ -463,11 +479,9 @@ where
 #[cfg(target_has_atomic = "64")]
 impl<E, D> ShareObserver<E> for Throttling<D>
 where
-    E: From<Rejected>,
     D: core::ops::Deref<Target = AdaptiveThrottle> + Clone + Into<Shared<AdaptiveThrottle>>,
 {
     fn share(self, into: &mut SharedObserver<E>) {
-        into.refusing = Some(E::from);
         into.guards.set_throttle(self.throttle().clone().into());
     }
 }

@@ -107,7 +107,8 @@ where
                     if let Some(refused) = driver.refuse() {
                         break 'attempt Err(refused);
                     }
-                    driver.guard(&memory, &mut operation).await
+                    let ended = driver.guard(&memory, &mut operation).await;
+                    driver.outcome(ended)
                 };
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {
@@ -156,7 +157,8 @@ where
                         break 'attempt Err(refused);
                     }
                     let (teller, making) = driver.told(&memory);
-                    making.guard(&memory, Telling { teller, operation: &mut operation }).await
+                    let ended = making.guard(&memory, Telling { teller, operation: &mut operation }).await;
+                    driver.outcome(ended)
                 };
                 // Nothing of the outcome may live on in the future while it waits.
                 let wait = match driver.settle(&mut memory, outcome) {

@@ -138,21 +138,24 @@ macro_rules! retry_async {
                         if let $crate::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
                             break 'attempt $crate::__private::Result::Err(__persevere_refused);
                         }
-                        $($crate::retry_async!(@with ($attempt) {
-                            let (__persevere_teller, __persevere_run) = __persevere_run.told(&__persevere_memory);
-                        });)?
-                        let __persevere_attempt = async {
-                            // Never taken: it gives the block its type.
-                            if let $crate::__private::Option::Some(__persevere_never) =
-                                $crate::__private::Option::None::<$result>
-                            {
-                                return __persevere_never;
-                            }
-                            $(if __persevere_again $before)?
-                            $(let $attempt = __persevere_teller.attempt();)?
-                            $operation
+                        let __persevere_ended = {
+                            $($crate::retry_async!(@with ($attempt) {
+                                let (__persevere_teller, __persevere_run) = __persevere_run.told(&__persevere_memory);
+                            });)?
+                            let __persevere_attempt = async {
+                                // Never taken: it gives the block its type.
+                                if let $crate::__private::Option::Some(__persevere_never) =
+                                    $crate::__private::Option::None::<$result>
+                                {
+                                    return __persevere_never;
+                                }
+                                $(if __persevere_again $before)?
+                                $(let $attempt = __persevere_teller.attempt();)?
+                                $operation
+                            };
+                            __persevere_run.guard_future(&__persevere_memory, __persevere_attempt).await
                         };
-                        __persevere_run.guard_future(&__persevere_memory, __persevere_attempt).await
+                        __persevere_run.outcome(__persevere_ended)
                     };
                     let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
                         $crate::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,

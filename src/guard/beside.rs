@@ -7,7 +7,8 @@ use crate::guard::breaker::{Breaker, BreakerState, Ticket};
 use crate::guard::budget::Budget;
 use crate::guard::throttle::AdaptiveThrottle;
 use crate::observe::around::Plain;
-use crate::observe::{Failed, Observe, Observer, Refuse, Retrying, never_refuses};
+use crate::observe::refusal::{ByFrom, Never};
+use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 use crate::time::entropy;
 use crate::time::nanos;
@@ -62,6 +63,7 @@ impl<D: Deref<Target = Budget>> Drop for Spending<D> {
 
 impl<D: Deref<Target = Budget>> Observer for Spending<D> {
     type Around = Plain;
+    type Refusal = Never;
 
     #[inline]
     fn begins(&mut self) {
@@ -99,8 +101,6 @@ impl<E, D: Deref<Target = Budget>> Observe<E> for Spending<D> {
     #[inline]
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
-
-never_refuses!([D: Deref<Target = Budget>] Spending<D>);
 
 /// The breaker of [`Retry::breaker`](crate::Retry::breaker).
 pub struct Breaking<D: Deref<Target = Breaker>> {
@@ -152,6 +152,7 @@ impl<D: Deref<Target = Breaker>> Observer for Breaking<D> {
     const CLOCK: bool = true;
     const GATED: bool = true;
     type Around = Plain;
+    type Refusal = ByFrom;
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         let admitted = self.breaker.admit_ticket(nanos::duration(now));
@@ -193,13 +194,6 @@ impl<E, D: Deref<Target = Breaker>> Observe<E> for Breaking<D> {
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
 
-#[diagnostic::do_not_recommend]
-impl<E: From<Rejected>, D: Deref<Target = Breaker>> Refuse<E> for Breaking<D> {
-    fn refuse(&mut self, now: u64) -> Option<E> {
-        self.admit(now).err().map(E::from)
-    }
-}
-
 /// The throttle of [`Retry::throttle`](crate::Retry::throttle).
 pub struct Throttling<D> {
     throttle: D,
@@ -235,6 +229,7 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
     const CLOCK: bool = true;
     const GATED: bool = true;
     type Around = Plain;
+    type Refusal = ByFrom;
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         if !self.begun {
@@ -258,11 +253,4 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
 impl<E, D: Deref<Target = AdaptiveThrottle>> Observe<E> for Throttling<D> {
     #[inline]
     fn failed(&mut self, _: &Failed<'_, E>) {}
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: From<Rejected>, D: Deref<Target = AdaptiveThrottle>> Refuse<E> for Throttling<D> {
-    fn refuse(&mut self, now: u64) -> Option<E> {
-        self.admit(now).err().map(E::from)
-    }
 }

@@ -6,6 +6,7 @@ use crate::guard::budget::Budget;
 use crate::guard::shared::Shared;
 use crate::guard::throttle::AdaptiveThrottle;
 use crate::observe::around::Plain;
+use crate::observe::refusal::Never;
 use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 use crate::verdict::Rejected;
@@ -52,6 +53,7 @@ impl Observer for Guards {
     const CLOCK: bool = true;
     const GATED: bool = true;
     type Around = Plain;
+    type Refusal = Never;
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         each!(self, |guard| guard.admit(now)?);

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::observe::around::Scoped;
-use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
+use crate::observe::refusal::Never;
+use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 
 /// Says what an outer run does with a failure on which a run inside its attempt has given up.
@@ -55,6 +56,7 @@ impl fmt::Debug for Nesting {
 
 impl Observer for Nesting {
     type Around = Scoped;
+    type Refusal = Never;
 
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
         if retry.nested && self.0 == Nested::GiveUp { Err(StopReason::Nested) } else { Ok(()) }
@@ -64,11 +66,4 @@ impl Observer for Nesting {
 impl<E> Observe<E> for Nesting {
     #[inline]
     fn failed(&mut self, _: &Failed<'_, E>) {}
-}
-
-impl<E> Refuse<E> for Nesting {
-    #[inline(always)]
-    fn refuse(&mut self, _: u64) -> Option<E> {
-        None
-    }
 }

@@ -5,9 +5,11 @@ use core::time::Duration;
 
 pub(crate) mod around;
 pub(crate) mod event;
+pub(crate) mod refusal;
 
 use self::around::{Around, Plain};
 use self::event::{Event, GaveUp};
+use self::refusal::{ByClosure, Makes, Never, Refusal};
 
 use crate::run::{Decision, StopReason};
 use crate::verdict::{Rejected, Verdict};
@@ -22,6 +24,8 @@ pub trait Observer {
     const GATED: bool = false;
     /// [`Plain`], or `Scoped` to learn whether a run inside an attempt gave up.
     type Around: Around;
+    /// Where the error of an attempt that may not begin comes from.
+    type Refusal: Refusal;
 
     #[inline]
     fn started(&mut self, _now: u64, _name: Option<&'static str>) {}
@@ -85,6 +89,12 @@ pub struct Retrying<'a> {
 pub trait Observe<E>: Observer {
     fn failed(&mut self, failure: &Failed<'_, E>);
 
+    /// Makes the error of an attempt that may not begin, if the observer has been asked to.
+    #[inline]
+    fn rejected(&mut self, _rejected: Rejected) -> Option<E> {
+        None
+    }
+
     /// Writes the error's text for the run's events, if the observer has been asked to.
     #[cfg(feature = "tracing")]
     fn text(&self, _error: &E, _to: &mut dyn core::fmt::Write) -> bool {
@@ -97,10 +107,26 @@ pub trait Observe<E>: Observer {
 #[diagnostic::on_unimplemented(
     message = "`{E}` can't say that a breaker or a throttle let no attempt begin",
     label = "not `From<Rejected>`",
-    note = "give the error a variant for it: `Rejected(#[from] persevere::Rejected)`; `io::Error` and boxed errors have one"
+    note = "give the error a variant for it: `Rejected(#[from] persevere::Rejected)`; `io::Error` and boxed errors have one",
+    note = "or make the error at the call: `.on_rejected(|rejected| ..)` on the policy, `on_rejected = |rejected| ..` in `#[retry(..)]`"
 )]
 pub trait Refuse<E>: Observe<E> {
     fn refuse(&mut self, now: u64) -> Option<E>;
+
+    /// What makes the error where no observer does.
+    #[cfg(feature = "std")]
+    const FROM: Option<fn(Rejected) -> E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, O: Observe<E, Refusal: Makes<E>>> Refuse<E> for O {
+    #[inline(always)]
+    fn refuse(&mut self, now: u64) -> Option<E> {
+        O::Refusal::refuse(self, now)
+    }
+
+    #[cfg(feature = "std")]
+    const FROM: Option<fn(Rejected) -> E> = O::Refusal::FROM;
 }
 
 /// One failure, judged.
@@ -134,6 +160,7 @@ impl<E> Failed<'_, E> {
 impl Observer for () {
     const IDLE: bool = true;
     type Around = Plain;
+    type Refusal = Never;
 }
 
 impl<E> Observe<E> for () {
@@ -141,18 +168,12 @@ impl<E> Observe<E> for () {
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
 
-impl<E> Refuse<E> for () {
-    #[inline(always)]
-    fn refuse(&mut self, _: u64) -> Option<E> {
-        None
-    }
-}
-
 impl<A: Observer, B: Observer> Observer for (A, B) {
     const IDLE: bool = A::IDLE && B::IDLE;
     const CLOCK: bool = A::CLOCK || B::CLOCK;
     const GATED: bool = A::GATED || B::GATED;
     type Around = <A::Around as Around>::And<B::Around>;
+    type Refusal = <A::Refusal as Refusal>::And<B::Refusal>;
 
     #[inline]
     fn started(&mut self, now: u64, name: Option<&'static str>) {
@@ -215,34 +236,17 @@ impl<E, A: Observe<E>, B: Observe<E>> Observe<E> for (A, B) {
         self.1.failed(failure);
     }
 
+    // The later one counts.
+    #[inline]
+    fn rejected(&mut self, rejected: Rejected) -> Option<E> {
+        self.1.rejected(rejected).or_else(|| self.0.rejected(rejected))
+    }
+
     #[cfg(feature = "tracing")]
     fn text(&self, error: &E, to: &mut dyn core::fmt::Write) -> bool {
         self.0.text(error, to) || self.1.text(error, to)
     }
 }
-
-impl<E, A: Refuse<E>, B: Refuse<E>> Refuse<E> for (A, B) {
-    #[inline(always)]
-    fn refuse(&mut self, now: u64) -> Option<E> {
-        self.0.refuse(now).or_else(|| self.1.refuse(now))
-    }
-}
-
-/// Gives observers that let every attempt begin their `Refuse`.
-macro_rules! never_refuses {
-    ([$($generics:tt)*] $observer:ty) => {
-        impl<$($generics)*, E> $crate::observe::Refuse<E> for $observer
-        where
-            $observer: $crate::observe::Observe<E>,
-        {
-            #[inline(always)]
-            fn refuse(&mut self, _: u64) -> Option<E> {
-                None
-            }
-        }
-    };
-}
-pub(crate) use never_refuses;
 
 /// The closure of [`Retry::on_retry`](crate::Retry::on_retry).
 #[derive(Clone, Copy)]
@@ -256,6 +260,7 @@ impl<F> core::fmt::Debug for OnRetry<F> {
 
 impl<F> Observer for OnRetry<F> {
     type Around = Plain;
+    type Refusal = Never;
 }
 
 impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
@@ -266,8 +271,6 @@ impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
         }
     }
 }
-
-never_refuses!([F] OnRetry<F>);
 
 /// The closure of [`Retry::on_give_up`](crate::Retry::on_give_up).
 #[derive(Clone, Copy)]
@@ -281,6 +284,7 @@ impl<F> core::fmt::Debug for OnGiveUp<F> {
 
 impl<F: FnMut(GaveUp)> Observer for OnGiveUp<F> {
     type Around = Plain;
+    type Refusal = Never;
 
     #[inline]
     fn ended(&mut self, reason: StopReason, attempts: u32, _: u64) {
@@ -295,4 +299,28 @@ impl<E, F: FnMut(GaveUp)> Observe<E> for OnGiveUp<F> {
     fn failed(&mut self, _: &Failed<'_, E>) {}
 }
 
-never_refuses!([F: FnMut(GaveUp)] OnGiveUp<F>);
+/// The closure of [`Retry::on_rejected`](crate::Retry::on_rejected).
+#[derive(Clone, Copy)]
+pub struct OnRejected<F>(pub(crate) F);
+
+impl<F> core::fmt::Debug for OnRejected<F> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("OnRejected")
+    }
+}
+
+impl<F> Observer for OnRejected<F> {
+    const IDLE: bool = true;
+    type Around = Plain;
+    type Refusal = ByClosure;
+}
+
+impl<E, F: FnMut(Rejected) -> E> Observe<E> for OnRejected<F> {
+    #[inline]
+    fn failed(&mut self, _: &Failed<'_, E>) {}
+
+    #[inline]
+    fn rejected(&mut self, rejected: Rejected) -> Option<E> {
+        Some((self.0)(rejected))
+    }
+}

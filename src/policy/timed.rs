@@ -78,7 +78,8 @@ impl Policy {
     ///
     /// This deadline is true: an attempt that is still running is cut and dropped, and the run returns an error made by
     /// `E: From<TimedOut>`. `io::Error`, boxed errors and `anyhow::Error` have that. Your own error gets it with
-    /// thiserror's `#[from]` or the derive's `#[retry(timed_out)]`. For an error that nobody can make, such as
+    /// thiserror's `#[from]` or the derive's `#[retry(timed_out)]`. [`on_timeout`](crate::Retry::on_timeout) makes another
+    /// crate's error. For an error that nobody can make, such as
     /// `reqwest::Error`, let the operation return [`Cut`](crate::Cut).
     ///
     /// No attempt begins at or after the deadline. With [`within`](Policy::within) beside it the earlier of both counts. A

@@ -8,7 +8,8 @@ pub(crate) mod line;
 #[cfg(feature = "std")]
 pub(crate) mod timeline;
 
-use crate::observe::{Failed, Observe, Observer, never_refuses};
+use crate::observe::refusal::Never;
+use crate::observe::{Failed, Observe, Observer};
 use crate::run::StopReason;
 use crate::time::nanos::{self, Brief};
 use crate::verdict::{Fault, Named};
@@ -315,6 +316,7 @@ impl<D> Observer for Reporting<'_, D> {
     type Around = crate::observe::around::Scoped;
     #[cfg(not(feature = "std"))]
     type Around = crate::observe::around::Plain;
+    type Refusal = Never;
 
     fn started(&mut self, now: u64, name: Option<&'static str>) {
         self.report.name = name;
@@ -374,5 +376,3 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
         self.report.ended = now.max(self.report.started);
     }
 }
-
-never_refuses!(['a, D] Reporting<'a, D>);

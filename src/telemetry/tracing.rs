@@ -8,7 +8,8 @@ use tracing::field::Empty;
 use tracing::{Span, info, info_span, warn};
 
 use crate::observe::around::Scoped;
-use crate::observe::{Failed, Observe, Observer, never_refuses};
+use crate::observe::refusal::Never;
+use crate::observe::{Failed, Observe, Observer};
 use crate::report::line::{Redacted, Text};
 use crate::report::{Describe, Described};
 use crate::run::{Decision, StopReason};
@@ -156,6 +157,7 @@ impl<D> fmt::Debug for Telling<D> {
 impl<D> Observer for Telling<D> {
     const CLOCK: bool = true;
     type Around = Scoped;
+    type Refusal = Never;
 
     fn started(&mut self, now: u64, _: Option<&'static str>) {
         self.started = now;
@@ -176,5 +178,3 @@ impl<E, D: Describe<E>> Observe<E> for Telling<D> {
         true
     }
 }
-
-never_refuses!([D] Telling<D>);

@@ -13,7 +13,7 @@ use super::rules::{Again, Fate, Judge, Knowing, Rules, Sent};
 use crate::drive::before::{Before, BeforeAsync};
 use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
-use crate::drive::plan::{ForRequest, Plan};
+use crate::drive::plan::{ForRequest, Own, Plan};
 use crate::drive::retry::Retry;
 use crate::drive::staged::Staged;
 use crate::drive::{Driver, Memory, Step};
@@ -38,7 +38,7 @@ pin_project! {
         B: Before,
         T: Timer,
     {
-        driver: Driver<ForRequest<P, P::Timing>, Knowing<C, ()>, Knowing<K, U>, O, B, T>,
+        driver: Driver<ForRequest<P, Own>, Knowing<C, ()>, Knowing<K, U>, O, B, T>,
         // None until the first poll: the run starts there.
         memory: Option<Memory>,
         service: S,

@@ -23,6 +23,7 @@ mod extremes;
 mod guards;
 mod jitter;
 mod lazy;
+mod made;
 mod model;
 mod names;
 mod nesting;

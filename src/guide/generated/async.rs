@@ -30,7 +30,7 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
                     if let ::persevere::__private::Option::Some(__persevere_refused) = __persevere_run.refuse() {
                         break 'attempt { ::persevere::__private::Result::Err(__persevere_refused) };
                     }
-                    __persevere_run.guard_future(&__persevere_memory, async {
+                    let __persevere_ended = __persevere_run.guard_future(&__persevere_memory, async {
                         if let ::persevere::__private::Option::Some(__persevere_never) = ::persevere::__private::never::<Result<Rows, Error>>() {
                             return __persevere_never;
                         }
@@ -40,7 +40,8 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
                         }
                         conn.query(sql).await
                     })
-                    .await
+                    .await;
+                    __persevere_run.outcome(__persevere_ended)
                 };
                 let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
                     ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,

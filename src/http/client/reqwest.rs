@@ -261,7 +261,8 @@ where
                                 Some(verdict) => Ok(Answer::Refused(response, verdict)),
                             }
                         };
-                        driver.guard(&memory, attempt).await
+                        let ended = driver.guard(&memory, attempt).await;
+                        driver.outcome(ended)
                     }
                     Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
                 };
