@@ -613,12 +613,11 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         B: BeforeBlocking,
         T: BlockingTimer,
     {
-        let cuts = self.retry.plan.limit() != u64::MAX;
         let due = self.due_at(memory, T::now);
         let mut mark = self.mark;
         let outcome = O::Around::block(&mut mark, || {
             self.retry.before.call(self.note);
-            attempt(if cuts { due.attempt(|| self.retry.timer.now()).left } else { None })
+            attempt(if P::CUTS { due.attempt(|| self.retry.timer.now()).left } else { None })
         });
         self.mark = mark;
         outcome
@@ -740,9 +739,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         B: BeforeAsync,
         T: Timer,
     {
-        let cuts = self.retry.plan.limit() != u64::MAX;
         let due = self.due_at(memory, T::now);
-        let limit = if cuts { due.attempt(|| self.retry.timer.now()).left } else { None };
+        let limit = if P::CUTS { due.attempt(|| self.retry.timer.now()).left } else { None };
         if !B::HOOKED {
             return limit;
         }

@@ -17,6 +17,10 @@ pub trait Plan {
     /// [`Whole`] or [`Limited`].
     type Timing: Timing;
 
+    /// Whether an attempt is cut, if only by its client.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    const CUTS: bool = <Self::Timing as Timing>::CUTS;
+
     /// The policy or, where the plan has it by reference, that.
     type Held: Borrow<Policy>;
 
@@ -691,6 +695,8 @@ impl<P, T> ForRequest<P, T> {
 #[cfg(any(feature = "reqwest", feature = "ureq", feature = "tower"))]
 impl<P: Plan, T: ChooseTiming<P>> Plan for ForRequest<P, T> {
     type Timing = T::Timing;
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    const CUTS: bool = P::CUTS;
     type Held = Policy;
 
     fn policy(&self) -> Policy {

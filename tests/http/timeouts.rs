@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use persevere::http::{RetryAgent, RetryExt as _};
-use persevere::{Fault, Report};
+use persevere::http::{RetryAgent, RetryClient, RetryExt as _};
+use persevere::{Cut, Fault, Report, StopReason, retry, retry_async};
 
 use crate::doors::{OK, POLICY, blocking_builder, builder};
 use crate::server::{Peer, Server};
@@ -95,4 +95,70 @@ fn a_shorter_timeout_of_the_request_itself_holds() {
     let config = ureq::Agent::config_builder().proxy(None).timeout_recv_response(Some(SHORT)).build();
     assert!(RetryAgent::new(config.into(), POLICY).get(&silent().url()).policy(policy).text().is_err());
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+}
+
+/// reqwest's error can be made by reqwest alone, so the function returns it in a `Cut`.
+#[retry(total = 9, deadline = 0.1)]
+async fn page(client: &reqwest::Client, url: &str) -> Result<String, Cut<reqwest::Error>> {
+    Ok(client.get(url).send().await?.text().await?)
+}
+
+/// Two attempts would take longer than the time that is allowed.
+#[test]
+fn a_peer_that_never_answers_is_cut_at_the_deadline_by_every_client_and_entry_point() {
+    const DEADLINE: Duration = Duration::from_millis(100);
+    fn check(what: &str, started: Instant, report: Option<&Report>) {
+        let took = started.elapsed();
+        assert!((DEADLINE..DEADLINE * 11).contains(&took), "{what}: {took:?}");
+        if let Some(report) = report {
+            assert_eq!(report.stop_reason(), Some(StopReason::DeadlineExceeded), "{what}: {report}");
+            assert_eq!(report.failures().last().unwrap().fault(), Fault::Timeout, "{what}: {report}");
+        }
+    }
+    let server = silent();
+    let url = server.url();
+    let policy = POLICY.deadline(DEADLINE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = builder().build().unwrap();
+        let ask = || async { Ok::<_, Cut<reqwest::Error>>(client.get(&url).send().await?.text().await?) };
+        let started = Instant::now();
+        assert!(matches!(page(&client, &url).await, Err(Cut::TimedOut(_))));
+        check("reqwest, the attribute", started, None);
+
+        let (started, mut report) = (Instant::now(), Report::new());
+        assert!(matches!(retry_async(policy.report(&mut report), ask).await, Err(Cut::TimedOut(_))));
+        check("reqwest, the function", started, Some(&report));
+
+        let (started, mut report) = (Instant::now(), Report::new());
+        assert!(matches!(retry_async!(policy.report(&mut report), ask().await), Err(Cut::TimedOut(_))));
+        check("reqwest, the macro", started, Some(&report));
+
+        let (started, mut report) = (Instant::now(), Report::new());
+        let error = client.get(&url).retry(policy.report(&mut report)).text().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        check("reqwest, a request", started, Some(&report));
+
+        let (started, mut report) = (Instant::now(), Report::new());
+        let session = RetryClient::new(client, POLICY);
+        let error = session.get(&url).policy(policy.report(&mut report)).text().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        check("reqwest, a session", started, Some(&report));
+    });
+
+    let client = blocking_builder().build().unwrap();
+    let (started, mut report) = (Instant::now(), Report::new());
+    assert!(client.get(&url).retry(policy.report(&mut report)).text().unwrap_err().is_timeout());
+    check("blocking reqwest, a request", started, Some(&report));
+
+    let (started, mut report) = (Instant::now(), Report::new());
+    let session = RetryClient::new(client, POLICY);
+    assert!(session.get(&url).policy(policy.report(&mut report)).text().unwrap_err().is_timeout());
+    check("blocking reqwest, a session", started, Some(&report));
+
+    let agent = ureq::Agent::config_builder().proxy(None).build();
+    let (started, mut report) = (Instant::now(), Report::new());
+    let session = RetryAgent::new(agent.into(), POLICY);
+    assert!(session.get(&url).policy(policy.report(&mut report)).text().is_err());
+    check("ureq, a session", started, Some(&report));
 }

@@ -38,6 +38,47 @@ fn a_peer_that_never_answers_is_cut_at_the_deadline_through_every_async_entry_po
     }
 }
 
+/// An error of one's own.
+#[derive(Debug, thiserror::Error, Retryable)]
+enum Own {
+    #[error("slow")]
+    #[retry(timed_out)]
+    Slow(TimedOut),
+}
+
+#[retry(total = 9, deadline = 2, timer = timer)]
+async fn by_attribute<E: Retryable + From<TimedOut>>(timer: &VirtualTimer) -> Result<(), E> {
+    pending().await
+}
+
+#[test]
+fn a_peer_that_never_answers_is_cut_at_the_deadline_with_every_kind_of_error() {
+    async fn check<E: Retryable + From<TimedOut>>() {
+        let timer = VirtualTimer::new();
+        let policy = Policy::new().total(9).deadline(TWO_SECONDS);
+        for round in 1..=4 {
+            let outcome: Result<(), E> = match round {
+                1 => by_attribute(&timer).await,
+                2 => retry_async(policy.timer(&timer), pending).await,
+                3 => policy.timer(&timer).run_async_with(|_| pending()).await,
+                _ => retry_async!(policy.timer(&timer), pending().await),
+            };
+            let verdict = outcome.err().unwrap().verdict();
+            assert!(verdict.is_transient() && verdict.fault() == persevere::Fault::Timeout, "{verdict:?}");
+            assert_eq!(timer.elapsed(), round * TWO_SECONDS);
+        }
+    }
+    futures::executor::block_on(async {
+        check::<io::Error>().await;
+        check::<Box<dyn Error + Send + Sync>>().await;
+        check::<Box<dyn Error>>().await;
+        check::<anyhow::Error>().await;
+        check::<Own>().await;
+        check::<Cut<ClientError>>().await;
+        check::<TimedOut>().await;
+    });
+}
+
 /// Fails after half a second for each attempt, for ever.
 async fn slowly<E>(timer: &VirtualTimer, error: E) -> Result<(), E> {
     timer.sleep(millis(500)).await;

@@ -78,7 +78,8 @@ impl RetryExt for blocking::RequestBuilder {
 /// before it connects, so there it is always sent once.
 ///
 /// An attempt timeout takes the place of the client's total timeout in each attempt, even if it is longer. It is clipped
-/// to what is left of the deadline. A timeout that the request itself has, if it is shorter, and the client's other
+/// to what is left of the deadline. A [`deadline`](Policy::deadline) does the same with what is left of it. So the client
+/// cuts by its own timeout, and the error is the client's own. A timeout that the request itself has, if it is shorter, and the client's other
 /// timeouts hold beside it.
 ///
 /// # Requests that are not idempotent

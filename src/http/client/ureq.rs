@@ -133,7 +133,7 @@ impl fmt::Debug for RetryAgent {
 /// follows no redirects (`max_redirects(0)`).
 ///
 /// An attempt timeout takes the place of the agent's `timeout_global` in each attempt, even if it is longer. It is
-/// clipped to what is left of the deadline. The agent's other timeouts hold beside it.
+/// clipped to what is left of the deadline. A [`deadline`](Policy::deadline) does the same with what is left of it. The agent's other timeouts hold beside it.
 #[must_use = "a request does nothing until it is sent"]
 pub struct AgentRequest<R> {
     agent: Agent,
