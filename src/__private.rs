@@ -17,7 +17,7 @@ pub use crate::drive::{Driver, Memory, Step};
 pub use crate::guard::nesting::Nested;
 use crate::observe::event::Event;
 pub use crate::policy::jitter::Jitter;
-pub use crate::policy::{Hints, Policy};
+pub use crate::policy::{Backoff, Hints, Policy};
 pub use crate::time::rest;
 pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 

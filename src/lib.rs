@@ -50,7 +50,7 @@ pub use crate::guard::Nested;
 #[cfg(target_has_atomic = "64")]
 pub use crate::guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Permit};
 pub use crate::observe::event::{Attempt, Event, GaveUp};
-pub use crate::policy::{Backoff, Contradiction, Hints, Jitter, Policy, Preview, Timed};
+pub use crate::policy::{Backoff, Contradiction, Hints, Jitter, Policy, Preview, StreakPolicy, Timed};
 pub use crate::report::{Failure, Report};
 #[cfg(feature = "std")]
 pub use crate::report::{Forecast, Timeline};

@@ -60,6 +60,10 @@ enum Kind {
     /// One of these words for the variant beside it, or an expression of the type named first.
     Word(&'static str, &'static [(&'static str, &'static str)]),
     AttemptTimeout,
+    /// Seconds, for a method of the builder.
+    Prepared,
+    /// Seconds or a backoff by fault.
+    Backoffs,
     /// A closure that gets something from the return type.
     Typed,
     Plain,
@@ -78,6 +82,16 @@ const JITTERS: &[(&str, &str)] =
     &[("none", "None"), ("full", "Full"), ("equal", "Equal"), ("decorrelated", "Decorrelated")];
 const HINTS: &[(&str, &str)] = &[("give_up", "GiveUp"), ("clamp", "Clamp"), ("ignore", "Ignore")];
 
+const FAULTS: &[(&str, &str)] = &[
+    ("connect", "Connect"),
+    ("timeout", "Timeout"),
+    ("read", "Read"),
+    ("status", "Status"),
+    ("throttle", "Throttle"),
+    ("redirect", "Redirect"),
+    ("other", "Other"),
+];
+
 const NESTED: &[(&str, &str)] = &[("retry", "Retry"), ("give_up", "GiveUp")];
 
 const KEYS: &[(&str, Kind)] = &[
@@ -91,6 +105,9 @@ const KEYS: &[(&str, Kind)] = &[
     ("within", Kind::Seconds),
     ("attempt_timeout", Kind::AttemptTimeout),
     ("deadline", Kind::AttemptTimeout),
+    ("reset_after", Kind::Prepared),
+    ("failing_for", Kind::Prepared),
+    ("backoff_for", Kind::Backoffs),
     ("max_hint", Kind::Seconds),
     ("hints", Kind::Word("Hints", HINTS)),
     ("idempotent", Kind::Bool),
@@ -304,6 +321,7 @@ impl Args {
         let call = |value| Call { method: key.clone(), value, typed: kind == Kind::Typed, types: Vec::new() };
         let value = match (kind, value) {
             (Kind::Clone, Written::List(list)) => return self.clone_arguments(list, item),
+            (Kind::Backoffs, Written::List(list)) => return self.backoffs(key, list),
             (Kind::Types, Written::List(list)) => {
                 let types: Vec<_> = Tokens::new(list.clone()).by_commas().into_iter().map(Tokens::rest).collect();
                 if types.is_empty() || types.len() > MOST_TYPES || types.iter().any(TokenStream::is_empty) {
@@ -313,7 +331,7 @@ impl Args {
                 return Ok(());
             }
             (Kind::Flag | Kind::Switch, Written::Word) => &quote!(true),
-            (_, Written::Value(value)) if kind != Kind::Clone && kind != Kind::Types => value,
+            (_, Written::Value(value)) if ![Kind::Clone, Kind::Types, Kind::Backoffs].contains(&kind) => value,
             _ => return Err(kind.refuse(key, key)),
         };
         match kind {
@@ -327,7 +345,7 @@ impl Args {
                 (value, true) if name != "deadline" => self.timeout = Some(call(value)),
                 (value, _) => self.prepared.push(call(value)),
             },
-            Kind::Word("Nested", _) => self.prepared.push(call(self.setting(kind, key, value)?.0)),
+            Kind::Prepared | Kind::Word("Nested", _) => self.prepared.push(call(self.setting(kind, key, value)?.0)),
             Kind::Count | Kind::Seconds | Kind::Factor | Kind::Bool | Kind::Word(..) => {
                 match self.setting(kind, key, value)? {
                     (value, true) => self.fixed.push(call(value)),
@@ -347,7 +365,7 @@ impl Args {
             Kind::Crate if matches!(Value::read(value), Value::Number { .. } | Value::Bool(_) | Value::Wrong) => {
                 return Err(kind.refuse(key, value));
             }
-            Kind::Clone | Kind::Types | Kind::Crate => {}
+            Kind::Clone | Kind::Types | Kind::Backoffs | Kind::Crate => {}
         }
         Ok(())
     }
@@ -364,11 +382,8 @@ impl Args {
                 float.set_span(span(value));
                 float.into_token_stream()
             }
-            (Kind::Seconds | Kind::AttemptTimeout, Value::Number { value: number, .. }) => {
-                // What is too long for a `Duration` is as long as can be, as in the setters.
-                let wait = Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX);
-                let nanos = Literal::u64_suffixed(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
-                quote_spanned!(span(value)=> #krate::__private::Duration::from_nanos(#nanos))
+            (Kind::Seconds | Kind::Prepared | Kind::AttemptTimeout, Value::Number { value: number, .. }) => {
+                self.seconds(number, span(value))
             }
             (Kind::Word(ty, words), Value::Word(word)) => {
                 let Some((_, variant)) = words.iter().find(|(known, _)| word == known) else {
@@ -381,6 +396,37 @@ impl Args {
             _ => return Err(kind.refuse(key, value)),
         };
         Ok((fixed, true))
+    }
+
+    fn seconds(&self, number: f64, at: Span) -> TokenStream {
+        let krate = &self.krate;
+        // What is too long for a `Duration` is as long as can be, as in the setters.
+        let wait = Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX);
+        let nanos = Literal::u64_suffixed(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+        quote_spanned!(at=> #krate::__private::Duration::from_nanos(#nanos))
+    }
+
+    /// `backoff_for(connect = 0, throttle = Backoff::new(..))`.
+    fn backoffs(&mut self, key: &Ident, list: &TokenStream) -> Result<()> {
+        for Entry { key: fault, value } in entries(list.clone())? {
+            let Written::Value(value) = value else { return Err(Kind::Backoffs.refuse(key, &fault)) };
+            let Some((_, variant)) = FAULTS.iter().find(|(known, _)| fault == known) else {
+                return Err(Kind::Backoffs.refuse(key, &fault));
+            };
+            let krate = &self.krate;
+            let variant = Ident::new(variant, fault.span());
+            let backoff = match Value::read(&value) {
+                Value::Number { value: number, .. } => {
+                    let base = self.seconds(number, span(&value));
+                    quote!(#krate::__private::Backoff::new(#base).jitter(#krate::__private::Jitter::Full))
+                }
+                Value::Word(_) | Value::Other => self.owned(&value),
+                Value::Bool(_) | Value::Wrong => return Err(Kind::Backoffs.refuse(key, &value)),
+            };
+            let value = quote!(#krate::__private::Fault::#variant, #backoff);
+            self.prepared.push(Call { method: key.clone(), value, typed: false, types: Vec::new() });
+        }
+        Ok(())
     }
 
     /// An expression of a plain value. In an `async fn`, what only its evaluation borrows, such as a lock, is released
@@ -497,7 +543,12 @@ impl Kind {
     fn refuse(self, key: &Ident, at: &impl ToTokens) -> Error {
         let takes = match self {
             Self::Count => "a number of retries, such as `3`",
-            Self::Seconds | Self::AttemptTimeout => "seconds, zero or more, such as `0.3`, or a `Duration`",
+            Self::Backoffs => {
+                "a backoff by fault: seconds or a `Backoff`, as in `backoff_for(connect = 0, throttle = 10)`"
+            }
+            Self::Seconds | Self::Prepared | Self::AttemptTimeout => {
+                "seconds, zero or more, such as `0.3`, or a `Duration`"
+            }
             Self::Factor => "a number that is 1 or more, such as `2.0`",
             Self::Bool => "`true` or `false`",
             Self::Flag | Self::Switch => "nothing behind it, or `= true`",

@@ -78,7 +78,8 @@ mod tokens;
 /// |---|---|
 /// | `total`; `connect`, `read`, `status`, `redirect`, `other` | how many retries; the limits of each fault's own |
 /// | `forever` | nothing: retries without limit |
-/// | `backoff`, `max_wait`, `within`, `max_hint` | seconds, or a `Duration` |
+/// | `backoff`, `max_wait`, `within`, `max_hint`, `reset_after`, `failing_for` | seconds, or a `Duration` |
+/// | `backoff_for` | by fault, seconds or a `Backoff`: `backoff_for(connect = 0, throttle = 10)` |
 /// | `factor` | a number that is 1 or more |
 /// | `jitter` | `none`, `full`, `equal`, `decorrelated`, or a `Jitter` |
 /// | `hints` | `give_up`, `clamp`, `ignore`, or a `Hints` |
@@ -86,6 +87,10 @@ mod tokens;
 /// | `idempotent` | a `bool`; with `false`, **one effect per attempt**: it looks only at the call that failed |
 /// | `policy` | the policy to start from; anything that `retry` takes if no key above changes it |
 /// | `attempt_timeout` | seconds, or a `Duration`; in an `async fn`, with an error that is `From<TimedOut>`, or with `on_timeout` |
+/// | `deadline` | seconds, or a `Duration`: the time by which the run ends, as `attempt_timeout` |
+/// | `name` | a text; the function's name unless set |
+/// | `any_of(Busy, StoreError)` | one to eight error types of yours that a boxed error may hold |
+/// | `on_give_up` | a closure that is called with the reason |
 /// | `when`, `when_ok`, `on_retry` | a closure or a function, typed from the return type: <code>when = \|e\| e.is_busy()</code> |
 /// | `on_timeout`, `on_rejected` | the same, for an error that is not `From<TimedOut>` or `From<Rejected>`: <code>on_timeout = \|timed_out\| Error::Slow(timed_out)</code> |
 /// | `before_retry` | a block, or <code>\|event\| ..</code>: leads each attempt after the first, may await, use `?`, and borrow what the body borrows. Any other expression goes to the builder |

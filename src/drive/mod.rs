@@ -31,13 +31,13 @@ pub(crate) mod staged;
 use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make, MakeTold};
 use crate::drive::bound::{Bound, Guard, Lent};
 use crate::drive::judge::{Accept, Classify};
-use crate::drive::plan::{Blocking, Plan, Timing};
+use crate::drive::plan::{Blocking, Failure, Plan, Timing};
 use crate::drive::retry::Retry;
 use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
 use crate::policy::Policy;
-use crate::run::{self, Decision, Listed, Progress, State, StopReason};
+use crate::run::{self, Decision, Extra, State, StopReason};
 use crate::telemetry::Events;
 use crate::time::{BlockingTimer, Timer, entropy, nanos};
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
@@ -170,10 +170,11 @@ impl<P: Plan, C, K, O: Observer, A: Before, T> Driver<P, C, K, O, (A, Keep), T> 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     #[inline(always)]
     fn started(&mut self, now: impl FnOnce(&T) -> Duration) -> Memory {
-        if !O::CLOCK && self.retry.plan.within() == u64::MAX {
+        if !O::CLOCK && !P::CLOCK && self.retry.plan.within() == u64::MAX {
             return Memory(None);
         }
         let now = nanos::from(now(&self.retry.timer));
+        self.retry.plan.begins(now);
         self.retry.observe.started(now, self.retry.plan.name());
         let state = State::new().started(self.retry.plan.within(), now);
         Memory(Some(Going { state, ..Going::FRESH }))
@@ -233,26 +234,30 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         };
         let Retry { plan, observe, timer, .. } = &mut self.retry;
         let within = plan.within();
-        let now = if O::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
-        let listed = if verdict.transient { plan.listed() } else { Listed::No };
-        let asked = Asked { seed: plan.seed(), listed };
+        let now = if O::CLOCK || P::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
+        let extra = if O::IDLE && plan.plain().is_some() {
+            Extra::NOTHING
+        } else {
+            plan.extra(&Failure { verdict: &verdict, now, seed: None })
+        };
         let name = plan.name();
         let held = plan.policy();
         let policy = held.borrow();
         if O::IDLE {
             let wait = match plan.plain() {
                 Some(policy) => unobserved(policy, memory, now, &verdict, name),
-                None => unusual(policy, memory, now, &verdict, &asked, name),
+                None => unusual(policy, memory, now, &verdict, &extra, name),
             };
             let Some(wait) = wait else { return Step::Done(outcome) };
+            plan.waits(now, wait);
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
-            return Step::Wait(Self::shortened(&mut self.retry.observe, memory, wait), outcome);
+            return Step::Wait(self.shortened(memory, wait), outcome);
         }
         let Going { mut state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
         let attempt = state.attempt();
         let nested = <O::Around as Around>::Mark::into(self.mark).0;
         observe.answered(verdict.transient, now);
-        let decided = decided(policy, &mut state, now, &verdict, &asked)
+        let decided = decided(policy, &mut state, now, &verdict, &extra)
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)));
         let failure = Failed { name, attempt, verdict, next, now, nested, error };
@@ -266,9 +271,10 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
                 Step::Done(outcome)
             }
             Decision::Wait(wait) => {
+                plan.waits(now, nanos::from(wait));
                 memory.0 = Some(Going { state, events });
                 self.note = B::note(|| Event::new(attempt, wait, verdict, None));
-                Step::Wait(Self::shortened(&mut self.retry.observe, memory, nanos::from(wait)), outcome)
+                Step::Wait(self.shortened(memory, nanos::from(wait)), outcome)
             }
         }
     }
@@ -276,8 +282,11 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     /// Returns the wait under the guards of the test kit. What they leave out of it counts towards the deadline, and in the
     /// times of a report.
     #[inline(always)]
-    #[cfg_attr(not(feature = "testing"), allow(unused_variables, clippy::needless_pass_by_ref_mut))]
-    fn shortened(observe: &mut O, memory: &mut Memory, wait: u64) -> u64 {
+    #[cfg_attr(
+        not(feature = "testing"),
+        allow(unused_variables, clippy::needless_pass_by_ref_mut, clippy::unused_self)
+    )]
+    fn shortened(&mut self, memory: &mut Memory, wait: u64) -> u64 {
         #[cfg(feature = "testing")]
         {
             let short = crate::testing::shortened(wait);
@@ -285,7 +294,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
                 if let Some(going) = &mut memory.0 {
                     going.state.skip(wait - short);
                 }
-                observe.skipped(wait - short);
+                self.retry.observe.skipped(wait - short);
+                self.retry.plan.skips(wait - short);
             }
             short
         }
@@ -380,7 +390,7 @@ fn unobserved(
     name: Option<&'static str>,
 ) -> Option<u64> {
     if !run::is_usual(policy, verdict) {
-        return unusual(policy, memory, now, verdict, &Asked::NOTHING, name);
+        return unusual(policy, memory, now, verdict, &Extra::of(verdict), name);
     }
     if !policy.rule.is_jittered() {
         return usual(policy, memory, now, verdict, name, || 0);
@@ -422,7 +432,7 @@ fn usual(
     random: impl Fn() -> u64,
 ) -> Option<u64> {
     let going = memory.0.get_or_insert(Going::FRESH);
-    match run::decide::<true>(policy, &mut going.state, verdict, Progress::None, now, |_| random(), Listed::No) {
+    match run::decide::<true>(policy, &mut going.state, verdict, now, |_| random(), &Extra::NOTHING) {
         Ok(wait) => going.events.retried(name, verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now, name),
     }
@@ -436,31 +446,21 @@ fn unusual(
     memory: &mut Memory,
     now: u64,
     verdict: &Verdict,
-    asked: &Asked,
+    extra: &Extra,
     name: Option<&'static str>,
 ) -> Option<u64> {
     let going = memory.0.get_or_insert(Going::FRESH);
-    match decided(policy, &mut going.state, now, verdict, asked) {
+    match decided(policy, &mut going.state, now, verdict, extra) {
         Ok(wait) => going.events.retried(name, verdict, going.state.attempt(), wait, now),
         Err(reason) => gave_up(policy, memory, verdict, reason, now, name),
     }
 }
 
-/// What a plan may have around its policy.
-struct Asked {
-    seed: Option<u64>,
-    listed: Listed,
-}
-
-impl Asked {
-    const NOTHING: Self = Self { seed: None, listed: Listed::No };
-}
-
 /// The core, for all but the usual runs.
 #[inline(never)]
-fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, asked: &Asked) -> Result<u64, StopReason> {
-    let Asked { seed, listed } = *asked;
-    run::decide::<false>(policy, state, verdict, Progress::of(verdict), now, |n| entropy::drawn(seed, n), listed)
+fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, extra: &Extra) -> Result<u64, StopReason> {
+    let &Extra { seed, drawn, .. } = extra;
+    run::decide::<false>(policy, state, verdict, now, |n| entropy::drawn(seed, n.saturating_add(drawn)), extra)
 }
 
 #[cold]

@@ -5,10 +5,12 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
+use crate::policy::backoff::Pace;
 use crate::policy::timed::Timed;
-use crate::policy::{Policy, UNLIMITED};
-use crate::run::Listed;
-use crate::time::nanos;
+use crate::policy::{Backoff, Policy, StreakPolicy, StreakRules, UNLIMITED};
+use crate::run::streak::Streak;
+use crate::run::{Extra, Listed};
+use crate::time::{entropy, nanos};
 use crate::verdict::{Fault, Verdict};
 
 /// Where a run's rules come from: a policy, or a policy with more around it.
@@ -24,6 +26,9 @@ pub trait Plan {
     /// The policy or, where the plan has it by reference, that.
     type Held: Borrow<Policy>;
 
+    /// Whether it asks for the time of the start and of each failure.
+    const CLOCK: bool = false;
+
     fn policy(&self) -> Self::Held;
 
     /// The policy in its place, if the plan is that alone.
@@ -35,20 +40,10 @@ pub trait Plan {
     /// The policy's deadline, in nanoseconds; `u64::MAX` for none.
     fn within(&self) -> u64;
 
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        None
-    }
-
     /// The run's name, for reports, events and metrics.
     #[inline]
     fn name(&self) -> Option<&'static str> {
         None
-    }
-
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        Listed::No
     }
 
     /// The time that one attempt may take, in nanoseconds; `u64::MAX` for no limit.
@@ -59,92 +54,205 @@ pub trait Plan {
 
     /// What makes the error of an attempt that is cut, if the error's own `From` does not.
     fn make(&mut self) -> <Self::Timing as Timing>::Make<'_>;
+
+    /// The first attempt begins.
+    #[inline]
+    fn begins(&mut self, _now: u64) {}
+
+    /// What the plan has to say about a failure beside its policy.
+    #[inline]
+    fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+        Extra { seed: failure.seed, ..Extra::of(failure.verdict) }
+    }
+
+    /// A wait was decided.
+    #[inline]
+    fn waits(&mut self, _now: u64, _wait: u64) {}
+
+    /// A part of the wait was left out.
+    #[cfg(feature = "testing")]
+    #[inline]
+    fn skips(&mut self, _skipped: u64) {}
+}
+
+/// A failure, as a plan sees it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Failure<'a> {
+    pub(crate) verdict: &'a Verdict,
+    pub(crate) now: u64,
+    /// The seed that was set last.
+    pub(crate) seed: Option<u64>,
+}
+
+/// The methods that a plan leaves to the one inside.
+macro_rules! delegate {
+    ($($method:ident)*) => {$(delegate!(@ $method);)*};
+    (@ policy) => {
+        #[inline(always)]
+        fn policy(&self) -> P::Held {
+            self.plan.policy()
+        }
+    };
+    (@ within) => {
+        #[inline(always)]
+        fn within(&self) -> u64 {
+            self.plan.within()
+        }
+    };
+    (@ name) => {
+        #[inline]
+        fn name(&self) -> Option<&'static str> {
+            self.plan.name()
+        }
+    };
+    (@ make) => {
+        #[inline(always)]
+        fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
+            self.plan.make()
+        }
+    };
+    (@ limit) => {
+        #[inline]
+        fn limit(&self) -> u64 {
+            self.plan.limit()
+        }
+    };
+    (@ extra) => {
+        #[inline]
+        fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+            self.plan.extra(failure)
+        }
+    };
+    (@ clock) => {
+        const CLOCK: bool = P::CLOCK;
+
+        #[inline]
+        fn begins(&mut self, now: u64) {
+            self.plan.begins(now);
+        }
+
+        #[inline]
+        fn waits(&mut self, now: u64, wait: u64) {
+            self.plan.waits(now, wait);
+        }
+
+        #[cfg(feature = "testing")]
+        #[inline]
+        fn skips(&mut self, skipped: u64) {
+            self.plan.skips(skipped);
+        }
+    };
 }
 
 /// A plan whose policy can still be set.
 #[doc(hidden)]
-pub trait Adjust {
+pub trait Adjust: Sized {
     /// The plan with a policy of its own, also where it had that by reference.
     type Adjusted;
 
+    /// The same with rules for streaks.
+    type Streaked;
+
+    /// Whether its attempts are cut, so that of two deadlines the earlier counts.
+    const CUTS: bool = false;
+
     fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Self::Adjusted;
+
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Self::Streaked;
 }
 
 impl Adjust for Policy {
     type Adjusted = Self;
+    type Streaked = Streaks<Self>;
 
     #[inline]
     fn adjust(self, set: impl FnOnce(Self) -> Self) -> Self {
         set(self)
     }
+
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Streaks<Self> {
+        Streaks::new(self, set(StreakRules::NONE))
+    }
 }
 
 impl Adjust for &Policy {
     type Adjusted = Policy;
+    type Streaked = Streaks<Policy>;
 
     #[inline]
     fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Policy {
         set(*self)
     }
-}
 
-impl<P: Adjust> Adjust for Timed<P> {
-    type Adjusted = Timed<P::Adjusted>;
-
-    #[inline]
-    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Timed<P::Adjusted> {
-        Timed { plan: self.plan.adjust(set), limit: self.limit }
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Streaks<Policy> {
+        (*self).streaks(set)
     }
 }
 
 impl Adjust for &Timed<Policy> {
     type Adjusted = Timed<Policy>;
+    type Streaked = Timed<Streaks<Policy>>;
+    const CUTS: bool = true;
 
     #[inline]
     fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Timed<Policy> {
         (*self).adjust(set)
     }
-}
 
-impl<P: Adjust> Adjust for Seeded<P> {
-    type Adjusted = Seeded<P::Adjusted>;
-
-    #[inline]
-    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Seeded<P::Adjusted> {
-        Seeded { plan: self.plan.adjust(set), seed: self.seed }
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Timed<Streaks<Policy>> {
+        (*self).streaks(set)
     }
 }
 
-impl<P: Adjust> Adjust for Deadline<P> {
-    type Adjusted = Deadline<P::Adjusted>;
+impl<P: Adjust> Adjust for Streaks<P> {
+    type Adjusted = Streaks<P::Adjusted>;
+    type Streaked = Self;
+    const CUTS: bool = P::CUTS;
 
-    #[inline]
-    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Deadline<P::Adjusted> {
-        Deadline { plan: self.plan.adjust(set), deadline: self.deadline }
+    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Streaks<P::Adjusted> {
+        Streaks { plan: self.plan.adjust(set), rules: self.rules, streak: self.streak }
+    }
+
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Self {
+        Self { rules: set(self.rules), ..self }
     }
 }
 
-impl<P: Adjust, N> Adjust for Named<P, N> {
-    type Adjusted = Named<P::Adjusted, N>;
+/// Of a plan around another one: its other fields, and whether it cuts attempts.
+macro_rules! adjust_inside {
+    ($($wrapper:ident<P $(, $other:ident)*> { $($kept:ident),* } $cuts:expr;)*) => {$(
+        impl<P: Adjust $(, $other)*> Adjust for $wrapper<P $(, $other)*> {
+            type Adjusted = $wrapper<P::Adjusted $(, $other)*>;
+            type Streaked = $wrapper<P::Streaked $(, $other)*>;
+            const CUTS: bool = $cuts;
 
-    #[inline]
-    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Named<P::Adjusted, N> {
-        Named { plan: self.plan.adjust(set), name: self.name }
-    }
+            #[inline]
+            fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Self::Adjusted {
+                $wrapper { plan: self.plan.adjust(set), $($kept: self.$kept),* }
+            }
+
+            fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Self::Streaked {
+                $wrapper { plan: self.plan.streaks(set), $($kept: self.$kept),* }
+            }
+        }
+    )*};
 }
 
-impl<P: Adjust, F> Adjust for OnTimeout<P, F> {
-    type Adjusted = OnTimeout<P::Adjusted, F>;
-
-    #[inline]
-    fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> OnTimeout<P::Adjusted, F> {
-        OnTimeout { plan: self.plan.adjust(set), make: self.make }
-    }
+adjust_inside! {
+    Timed<P> { limit } true;
+    Deadline<P> { deadline } P::CUTS;
+    Named<P, N> { name } P::CUTS;
+    OnTimeout<P, F> { make } P::CUTS;
+    Seeded<P> { seed } P::CUTS;
+    Advanced<P> { pace, drawn } P::CUTS;
 }
 
 /// The total that is set belongs to the list.
 impl<P: Adjust, I> Adjust for Waits<P, I> {
     type Adjusted = Waits<P::Adjusted, I>;
+    type Streaked = Waits<P::Streaked, I>;
+    const CUTS: bool = P::CUTS;
 
     fn adjust(self, set: impl FnOnce(Policy) -> Policy) -> Waits<P::Adjusted, I> {
         let Self { plan, list, mut total } = self;
@@ -154,6 +262,10 @@ impl<P: Adjust, I> Adjust for Waits<P, I> {
             policy
         });
         Waits { plan, list, total }
+    }
+
+    fn streaks(self, set: impl FnOnce(StreakRules) -> StreakRules) -> Waits<P::Streaked, I> {
+        Waits { plan: self.plan.streaks(set), list: self.list, total: self.total }
     }
 }
 
@@ -344,31 +456,7 @@ impl<'a> Plan for &'a Timed<Policy> {
 impl<P: Plan> Plan for Timed<P> {
     type Timing = <P::Timing as Timing>::Limited;
     type Held = P::Held;
-
-    #[inline]
-    fn policy(&self) -> P::Held {
-        self.plan.policy()
-    }
-
-    #[inline]
-    fn within(&self) -> u64 {
-        self.plan.within()
-    }
-
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
-    }
-
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
+    delegate!(policy within name extra clock);
 
     #[inline]
     fn limit(&self) -> u64 {
@@ -391,6 +479,7 @@ pub struct Deadline<P> {
 impl<P: Plan> Plan for Deadline<P> {
     type Timing = <P::Timing as Timing>::Limited;
     type Held = Policy;
+    delegate!(name limit extra clock);
 
     fn policy(&self) -> Policy {
         Policy { within: self.within(), ..*self.plan.policy().borrow() }
@@ -399,26 +488,6 @@ impl<P: Plan> Plan for Deadline<P> {
     #[inline]
     fn within(&self) -> u64 {
         self.plan.within().min(self.deadline)
-    }
-
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
-    }
-
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    #[inline]
-    fn limit(&self) -> u64 {
-        self.plan.limit()
     }
 
     #[inline(always)]
@@ -464,45 +533,16 @@ impl<N: FunctionName> Name for N {
 impl<P: Plan, N: Name> Plan for Named<P, N> {
     type Timing = P::Timing;
     type Held = P::Held;
-
-    #[inline(always)]
-    fn policy(&self) -> P::Held {
-        self.plan.policy()
-    }
+    delegate!(policy within make limit extra clock);
 
     #[inline(always)]
     fn plain(&self) -> Option<&Policy> {
         self.plan.plain()
     }
 
-    #[inline(always)]
-    fn within(&self) -> u64 {
-        self.plan.within()
-    }
-
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
     #[inline]
     fn name(&self) -> Option<&'static str> {
         Some(self.name.name(self.plan.name()))
-    }
-
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    #[inline]
-    fn limit(&self) -> u64 {
-        self.plan.limit()
-    }
-
-    #[inline(always)]
-    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
-        self.plan.make()
     }
 }
 
@@ -538,36 +578,7 @@ impl<P: fmt::Debug, F> fmt::Debug for OnTimeout<P, F> {
 impl<P: Plan, F> Plan for OnTimeout<P, F> {
     type Timing = Limited<Making<F>>;
     type Held = P::Held;
-
-    #[inline(always)]
-    fn policy(&self) -> P::Held {
-        self.plan.policy()
-    }
-
-    #[inline(always)]
-    fn within(&self) -> u64 {
-        self.plan.within()
-    }
-
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
-    }
-
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    #[inline]
-    fn limit(&self) -> u64 {
-        self.plan.limit()
-    }
+    delegate!(policy within name limit extra clock);
 
     #[inline(always)]
     fn make(&mut self) -> &mut F {
@@ -585,40 +596,99 @@ pub struct Seeded<P> {
 impl<P: Plan> Plan for Seeded<P> {
     type Timing = P::Timing;
     type Held = P::Held;
+    delegate!(policy within make name limit clock);
 
     #[inline]
-    fn policy(&self) -> P::Held {
-        self.plan.policy()
+    fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+        self.plan.extra(&Failure { seed: failure.seed.or(self.seed), ..*failure })
     }
+}
+
+/// A plan whose backoff does not begin with its first wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Advanced<P> {
+    pub(crate) plan: P,
+    pub(crate) pace: Pace,
+    pub(crate) drawn: u32,
+}
+
+impl Advanced<Seeded<Policy>> {
+    /// The plan of a backoff, which goes on where that stands.
+    pub(crate) fn of(backoff: Backoff) -> Self {
+        let (pace, drawn) = backoff.advanced();
+        Self { pace, drawn, plan: Seeded { seed: backoff.seed, plan: Policy::from_backoff(backoff) } }
+    }
+}
+
+impl<P: Plan> Plan for Advanced<P> {
+    type Timing = P::Timing;
+    type Held = P::Held;
+    delegate!(policy within make name limit clock);
 
     #[inline]
-    fn within(&self) -> u64 {
-        self.plan.within()
+    fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+        Extra { pace: self.pace, drawn: self.drawn, ..self.plan.extra(failure) }
     }
+}
 
+/// A plan for work that lasts, and what it remembers of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct Streaks<P> {
+    plan: P,
+    rules: StreakRules,
+    streak: Streak,
+}
+
+impl<P> Streaks<P> {
+    const fn new(plan: P, rules: StreakRules) -> Self {
+        Self { plan, rules, streak: Streak::started(0) }
+    }
+}
+
+impl From<StreakPolicy> for Streaks<Policy> {
     #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.seed
+    fn from(policy: StreakPolicy) -> Self {
+        Self::new(policy.policy, policy.rules)
     }
+}
 
+impl From<Timed<StreakPolicy>> for Timed<Streaks<Policy>> {
     #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
+    fn from(timed: Timed<StreakPolicy>) -> Self {
+        Self { plan: timed.plan.into(), limit: timed.limit }
+    }
+}
+
+impl<P: Plan> Plan for Streaks<P> {
+    type Timing = P::Timing;
+    type Held = P::Held;
+    const CLOCK: bool = true;
+    delegate!(policy within make name limit);
+
+    fn begins(&mut self, now: u64) {
+        self.plan.begins(now);
+        self.streak.begins(now);
     }
 
-    #[inline]
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
+    fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+        let &Failure { verdict, now, seed } = failure;
+        let held = self.plan.policy();
+        let rule = &Borrow::<Policy>::borrow(&held).rule;
+        let extra = self.streak.judge(&self.rules, rule, verdict, now, |n| entropy::drawn(seed, n));
+        let inside = self.plan.extra(failure);
+        let listed = if let Listed::No = extra.listed { inside.listed } else { extra.listed };
+        Extra { progress: extra.progress, failing_until: extra.failing_until, listed, ..inside }
     }
 
-    #[inline]
-    fn limit(&self) -> u64 {
-        self.plan.limit()
+    fn waits(&mut self, now: u64, wait: u64) {
+        self.plan.waits(now, wait);
+        self.streak.waits(now, wait);
     }
 
-    #[inline(always)]
-    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
-        self.plan.make()
+    #[cfg(feature = "testing")]
+    fn skips(&mut self, skipped: u64) {
+        self.plan.skips(skipped);
+        self.streak.skip(skipped);
     }
 }
 
@@ -640,38 +710,19 @@ impl<P, I: Iterator> Waits<P, I> {
 impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     type Timing = P::Timing;
     type Held = Policy;
+    delegate!(within make name limit clock);
 
     fn policy(&self) -> Policy {
         self.plan.policy().borrow().total(self.total)
     }
 
-    #[inline]
-    fn within(&self) -> u64 {
-        self.plan.within()
-    }
-
-    #[inline]
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
-    }
-
-    fn listed(&mut self) -> Listed {
-        self.list.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)))
-    }
-
-    #[inline]
-    fn limit(&self) -> u64 {
-        self.plan.limit()
-    }
-
-    #[inline(always)]
-    fn make(&mut self) -> <P::Timing as Timing>::Make<'_> {
-        self.plan.make()
+    fn extra(&mut self, failure: &Failure<'_>) -> Extra {
+        let extra = self.plan.extra(failure);
+        if !failure.verdict.transient {
+            return extra;
+        }
+        let listed = self.list.next().map_or(Listed::Ended, |wait| Listed::Wait(nanos::from(wait)));
+        Extra { listed, ..extra }
     }
 }
 
@@ -698,6 +749,7 @@ impl<P: Plan, T: ChooseTiming<P>> Plan for ForRequest<P, T> {
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
     const CUTS: bool = P::CUTS;
     type Held = Policy;
+    delegate!(name limit extra clock);
 
     fn policy(&self) -> Policy {
         self.policy
@@ -705,23 +757,6 @@ impl<P: Plan, T: ChooseTiming<P>> Plan for ForRequest<P, T> {
 
     fn within(&self) -> u64 {
         self.policy.within
-    }
-
-    fn seed(&self) -> Option<u64> {
-        self.plan.seed()
-    }
-
-    #[inline]
-    fn name(&self) -> Option<&'static str> {
-        self.plan.name()
-    }
-
-    fn listed(&mut self) -> Listed {
-        self.plan.listed()
-    }
-
-    fn limit(&self) -> u64 {
-        self.plan.limit()
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
-use crate::drive::plan::{Adjust, Deadline, Name, Named, OnTimeout, Seeded, Waits};
+use crate::drive::plan::{Adjust, Advanced, Deadline, Name, Named, OnTimeout, Seeded, Streaks, Waits};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -16,14 +16,15 @@ use crate::guard::nesting::{Nested, Nesting};
 use crate::guard::{AdaptiveThrottle, Breaker, Budget};
 use crate::observe::event::{Event, GaveUp};
 use crate::observe::{OnGiveUp, OnRejected, OnRetry};
-use crate::policy::Policy;
 use crate::policy::backoff::Backoff;
+use crate::policy::settings::{each_setting, each_streak_setting};
 use crate::policy::timed::Timed;
+use crate::policy::{Hints, Jitter, Policy, StreakPolicy};
 use crate::report::{ByDisplay, Report, Reporting};
 #[cfg(feature = "tracing")]
 use crate::telemetry::tracing::Telling;
 use crate::time::{DefaultTimer, nanos};
-use crate::verdict::{Rejected, TimedOut, Verdict};
+use crate::verdict::{Fault, Rejected, TimedOut, Verdict};
 
 /// A run that is ready to start: a policy with its hooks, classifier and timer.
 ///
@@ -333,27 +334,6 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, plan: Deadline { plan: self.plan, deadline: nanos::from(deadline) })
     }
 
-    /// Sets how many retries may follow the first attempt, as [`Policy::total`] does. After a list of
-    /// [`waits`](Retry::waits) it caps the list.
-    ///
-    /// ```
-    /// use persevere::Policy;
-    /// use std::time::Duration;
-    ///
-    /// let mut attempts = 0;
-    /// let _ = Policy::new().waits([Duration::ZERO; 7]).total(3).run(|| {
-    ///     attempts += 1;
-    ///     Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut))
-    /// });
-    /// assert_eq!(attempts, 4);
-    /// ```
-    pub fn total(self, retries: u32) -> Retry<P::Adjusted, C, K, O, B, T>
-    where
-        P: Adjust,
-    {
-        replace!(self, plan: self.plan.adjust(|policy| policy.total(retries)))
-    }
-
     /// Cuts each attempt of an async run after this time; see [`Timed`].
     pub fn attempt_timeout(self, limit: Duration) -> Retry<Timed<P>, C, K, O, B, T> {
         replace!(self, plan: Timed::new(self.plan, limit))
@@ -490,6 +470,60 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     }
 }
 
+macro_rules! settings {
+    ($($what:literal, $name:ident($($arg:ident: $of:ty),*);)*) => {
+        /// The settings of the run's policy, which are also on the [`Policy`] itself.
+        ///
+        /// They may stand at any place of the chain. Where the run has the policy by reference, it gets its own.
+        ///
+        /// ```
+        /// use persevere::Policy;
+        ///
+        /// let mut attempts = 0;
+        /// let run = Policy::new().waits([std::time::Duration::ZERO; 7]).total(3);
+        /// let _ = run.run(|| {
+        ///     attempts += 1;
+        ///     Err::<(), _>(std::io::Error::from(std::io::ErrorKind::TimedOut))
+        /// });
+        /// assert_eq!(attempts, 4);
+        /// ```
+        impl<P: Adjust, C, K, O, B, T> Retry<P, C, K, O, B, T> {
+            $(
+                #[doc = concat!($what, "; see [`Policy::", stringify!($name), "`].")]
+                pub fn $name(self, $($arg: $of),*) -> Retry<P::Adjusted, C, K, O, B, T> {
+                    replace!(self, plan: self.plan.adjust(|policy| policy.$name($($arg),*)))
+                }
+            )*
+
+            /// Sets when a run stops trying; see [`Policy::within`].
+            ///
+            /// Where attempts are cut, the earliest deadline that is set counts.
+            pub fn within(self, deadline: Duration) -> Retry<P::Adjusted, C, K, O, B, T> {
+                replace!(self, plan: self.plan.adjust(|policy| {
+                    let within = nanos::from(deadline);
+                    Policy { within: if P::CUTS { within.min(policy.within) } else { within }, ..policy }
+                }))
+            }
+        }
+    };
+}
+each_setting!(settings);
+
+macro_rules! streak_settings {
+    ($($what:literal, $name:ident($($arg:ident: $of:ty),*);)*) => {
+        /// The settings for work that lasts, which are also on the [`Policy`].
+        impl<P: Adjust, C, K, O, B, T> Retry<P, C, K, O, B, T> {
+            $(
+                #[doc = concat!($what, "; see [`Policy::", stringify!($name), "`].")]
+                pub fn $name(self, $($arg: $of),*) -> Retry<P::Streaked, C, K, O, B, T> {
+                    replace!(self, plan: self.plan.streaks(|rules| rules.$name($($arg),*)))
+                }
+            )*
+        }
+    };
+}
+each_streak_setting!(streak_settings);
+
 impl<P: fmt::Debug, C, K, O, B, T> fmt::Debug for Retry<P, C, K, O, B, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Retry").field("plan", &self.plan).finish_non_exhaustive()
@@ -558,7 +592,11 @@ into_retry! {
     &Policy => Self: |policy| policy,
     Timed<Policy> => Self: |policy| policy,
     &Timed<Policy> => Self: |policy| policy,
-    Backoff => Seeded<Policy>: |backoff| Seeded { seed: backoff.seed, plan: Policy::from_backoff(backoff) },
+    StreakPolicy => Streaks<Policy>: |policy| policy.into(),
+    &StreakPolicy => Streaks<Policy>: |policy| (*policy).into(),
+    Timed<StreakPolicy> => Timed<Streaks<Policy>>: |policy| policy.into(),
+    &Timed<StreakPolicy> => Timed<Streaks<Policy>>: |policy| (*policy).into(),
+    Backoff => Advanced<Seeded<Policy>>: |backoff| Advanced::of(backoff),
 }
 
 impl<P, C, K, O, B, T> sealed::Sealed for Retry<P, C, K, O, B, T> {}
@@ -578,93 +616,93 @@ impl<P, C, K, O, B, T> IntoRetry for Retry<P, C, K, O, B, T> {
 
 /// Gives a policy the builder's methods, so that a chain can start at either.
 macro_rules! start_of_a_chain {
-    ($($from:ty),*) => {$(
+    ($($from:ty => $plan:ty;)*) => {$(
         impl $from {
             /// As [`Retry::when`].
-            pub fn when<E, R, F>(self, when: F) -> Retry<Self, When<F>>
+            pub fn when<E, R, F>(self, when: F) -> Retry<$plan, When<F>>
             where
                 F: FnMut(&E) -> R,
                 R: Into<Verdict>,
             {
-                Retry::new(self).when(when)
+                self.into_retry().when(when)
             }
 
             /// As [`Retry::when_ok`].
-            pub fn when_ok<V, R, F>(self, again: F) -> Retry<Self, ByTrait, WhenOk<F>>
+            pub fn when_ok<V, R, F>(self, again: F) -> Retry<$plan, ByTrait, WhenOk<F>>
             where
                 F: FnMut(&V) -> R,
                 R: Into<Verdict>,
             {
-                Retry::new(self).when_ok(again)
+                self.into_retry().when_ok(again)
             }
 
             /// As [`Retry::on_retry`].
-            pub fn on_retry<E, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, ((), OnRetry<F>)>
+            pub fn on_retry<E, F>(self, hook: F) -> Retry<$plan, ByTrait, AnyOk, ((), OnRetry<F>)>
             where
                 F: FnMut(Event<'_, E>),
             {
-                Retry::new(self).on_retry(hook)
+                self.into_retry().on_retry(hook)
             }
 
             /// Calls this when the run gives up; see [`Retry::on_give_up`].
-            pub fn on_give_up<F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, ((), OnGiveUp<F>)>
+            pub fn on_give_up<F>(self, hook: F) -> Retry<$plan, ByTrait, AnyOk, ((), OnGiveUp<F>)>
             where
                 F: FnMut(GaveUp),
             {
-                Retry::new(self).on_give_up(hook)
+                self.into_retry().on_give_up(hook)
             }
 
             /// Makes the error of an attempt that is cut; see [`Retry::on_timeout`].
-            pub fn on_timeout<E, F>(self, make: F) -> Retry<OnTimeout<Self, F>>
+            pub fn on_timeout<E, F>(self, make: F) -> Retry<OnTimeout<$plan, F>>
             where
                 F: FnMut(TimedOut) -> E,
             {
-                Retry::new(self).on_timeout(make)
+                self.into_retry().on_timeout(make)
             }
 
             /// Makes the error of an attempt that no guard let begin; see [`Retry::on_rejected`].
-            pub fn on_rejected<E, F>(self, make: F) -> Retry<Self, ByTrait, AnyOk, ((), OnRejected<F>)>
+            pub fn on_rejected<E, F>(self, make: F) -> Retry<$plan, ByTrait, AnyOk, ((), OnRejected<F>)>
             where
                 F: FnMut(Rejected) -> E,
             {
-                Retry::new(self).on_rejected(make)
+                self.into_retry().on_rejected(make)
             }
 
             /// As [`Retry::before_retry`].
-            pub fn before_retry<R, F>(self, hook: F) -> Retry<Self, ByTrait, AnyOk, (), (NoHook, Hook<F>)>
+            pub fn before_retry<R, F>(self, hook: F) -> Retry<$plan, ByTrait, AnyOk, (), (NoHook, Hook<F>)>
             where
                 F: FnMut(Event<'static>) -> R,
             {
-                Retry::new(self).before_retry(hook)
+                self.into_retry().before_retry(hook)
             }
 
             /// As [`Retry::timer`].
-            pub fn timer<T>(self, timer: T) -> Retry<Self, ByTrait, AnyOk, (), NoHook, T> {
-                Retry::new(self).timer(timer)
+            pub fn timer<T>(self, timer: T) -> Retry<$plan, ByTrait, AnyOk, (), NoHook, T> {
+                self.into_retry().timer(timer)
             }
 
             /// Names the run; see [`Retry::name`].
-            pub fn name(self, name: &'static str) -> Retry<Named<Self>> {
-                Retry::new(self).name(name)
+            pub fn name(self, name: &'static str) -> Retry<Named<$plan>> {
+                self.into_retry().name(name)
             }
 
             /// As [`Retry::seed`].
             #[cfg(feature = "jitter")]
-            pub fn seed(self, seed: u64) -> Retry<Seeded<Self>> {
-                Retry::new(self).seed(seed)
+            pub fn seed(self, seed: u64) -> Retry<Seeded<$plan>> {
+                self.into_retry().seed(seed)
             }
 
             /// As [`Retry::waits`].
-            pub fn waits<I: IntoIterator<Item = Duration>>(self, waits: I) -> Retry<Waits<Self, I::IntoIter>> {
-                Retry::new(self).waits(waits)
+            pub fn waits<I: IntoIterator<Item = Duration>>(self, waits: I) -> Retry<Waits<$plan, I::IntoIter>> {
+                self.into_retry().waits(waits)
             }
 
             /// As [`Retry::report`].
             pub fn report(
                 self,
                 report: &mut Report,
-            ) -> Retry<Self, ByTrait, AnyOk, ((), Reporting<'_, ByDisplay>)> {
-                Retry::new(self).report(report)
+            ) -> Retry<$plan, ByTrait, AnyOk, ((), Reporting<'_, ByDisplay>)> {
+                self.into_retry().report(report)
             }
 
             /// As [`Retry::report_with`].
@@ -672,62 +710,67 @@ macro_rules! start_of_a_chain {
                 self,
                 report: &mut Report,
                 describe: F,
-            ) -> Retry<Self, ByTrait, AnyOk, ((), Reporting<'_, F>)>
+            ) -> Retry<$plan, ByTrait, AnyOk, ((), Reporting<'_, F>)>
             where
                 F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
             {
-                Retry::new(self).report_with(report, describe)
+                self.into_retry().report_with(report, describe)
             }
 
             /// As [`Retry::budget`].
             #[cfg(target_has_atomic = "64")]
-            pub fn budget<D>(self, budget: D) -> Retry<Self, ByTrait, AnyOk, ((), Spending<D>)>
+            pub fn budget<D>(self, budget: D) -> Retry<$plan, ByTrait, AnyOk, ((), Spending<D>)>
             where
                 D: Deref<Target = Budget>,
             {
-                Retry::new(self).budget(budget)
+                self.into_retry().budget(budget)
             }
 
             /// As [`Retry::breaker`].
             #[cfg(target_has_atomic = "64")]
-            pub fn breaker<D>(self, breaker: D) -> Retry<Self, ByTrait, AnyOk, ((), Breaking<D>)>
+            pub fn breaker<D>(self, breaker: D) -> Retry<$plan, ByTrait, AnyOk, ((), Breaking<D>)>
             where
                 D: Deref<Target = Breaker>,
             {
-                Retry::new(self).breaker(breaker)
+                self.into_retry().breaker(breaker)
             }
 
             /// As [`Retry::throttle`].
             #[cfg(target_has_atomic = "64")]
-            pub fn throttle<D>(self, throttle: D) -> Retry<Self, ByTrait, AnyOk, ((), Throttling<D>)>
+            pub fn throttle<D>(self, throttle: D) -> Retry<$plan, ByTrait, AnyOk, ((), Throttling<D>)>
             where
                 D: Deref<Target = AdaptiveThrottle>,
             {
-                Retry::new(self).throttle(throttle)
+                self.into_retry().throttle(throttle)
             }
 
             /// As [`Retry::nested`].
             #[cfg(feature = "std")]
-            pub fn nested(self, nested: Nested) -> Retry<Self, ByTrait, AnyOk, ((), Nesting)> {
-                Retry::new(self).nested(nested)
+            pub fn nested(self, nested: Nested) -> Retry<$plan, ByTrait, AnyOk, ((), Nesting)> {
+                self.into_retry().nested(nested)
             }
 
             /// As [`Retry::trace_errors`].
             #[cfg(feature = "tracing")]
-            pub fn trace_errors(self) -> Retry<Self, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
-                Retry::new(self).trace_errors()
+            pub fn trace_errors(self) -> Retry<$plan, ByTrait, AnyOk, ((), Telling<ByDisplay>)> {
+                self.into_retry().trace_errors()
             }
 
             /// As [`Retry::trace_errors_with`].
             #[cfg(feature = "tracing")]
-            pub fn trace_errors_with<E, F>(self, describe: F) -> Retry<Self, ByTrait, AnyOk, ((), Telling<F>)>
+            pub fn trace_errors_with<E, F>(self, describe: F) -> Retry<$plan, ByTrait, AnyOk, ((), Telling<F>)>
             where
                 F: Fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result,
             {
-                Retry::new(self).trace_errors_with(describe)
+                self.into_retry().trace_errors_with(describe)
             }
         }
     )*};
 }
 
-start_of_a_chain!(Policy, Timed<Policy>);
+start_of_a_chain! {
+    Policy => Policy;
+    Timed<Policy> => Timed<Policy>;
+    StreakPolicy => Streaks<Policy>;
+    Timed<StreakPolicy> => Timed<Streaks<Policy>>;
+}

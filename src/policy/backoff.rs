@@ -140,6 +140,12 @@ impl PartialEq for Backoff {
 }
 
 impl Backoff {
+    /// Where a run by it begins, and after how many draws.
+    pub(crate) fn advanced(&self) -> (Pace, u32) {
+        let failures = u32::try_from(self.failures).unwrap_or(u32::MAX);
+        (self.previous.after(&self.rule, failures), failures)
+    }
+
     /// The wait after this many failures, however it grows and wherever its jitter comes from.
     #[inline(never)]
     fn computed(&mut self) -> Duration {
@@ -184,9 +190,12 @@ impl Iterator for Backoff {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize), serde(rename_all = "snake_case"))]
 pub(crate) enum Growth {
     /// Exponential with a factor of exactly 2, which needs no floats.
+    #[cfg_attr(feature = "serde", serde(rename = "exponential"))]
     Doubling,
+    #[cfg_attr(feature = "serde", serde(skip_deserializing))]
     Exponential,
     Constant,
     Linear,
@@ -426,6 +435,10 @@ pub(crate) struct Pace(pub(crate) Coarse);
 
 impl Pace {
     pub(crate) const FRESH: Self = Self(Coarse(0));
+
+    pub(crate) const fn is_fresh(self) -> bool {
+        self.0.0 == 0
+    }
 
     /// The pace of a new streak after so many steps.
     pub(crate) const fn after(self, rule: &Rule, steps: u32) -> Self {

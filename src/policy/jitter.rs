@@ -24,7 +24,8 @@ use core::time::Duration;
 /// assert!(full.take(1000).all(|wait| wait <= Duration::from_secs(4)));
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Jitter {
     /// Waits exactly `w`.
@@ -44,7 +45,7 @@ pub enum Jitter {
     ///
     /// Where the cut leaves an eighth of `w` or less to chance, it draws from `[max_wait - amount, max_wait]`, so that
     /// waits at the cap are spread as well.
-    Additive(Duration),
+    Additive(#[cfg_attr(feature = "serde", serde(with = "crate::policy::serde::human"))] Duration),
 }
 
 /// The kinds as the backoff stores them: one byte, the amount of the additive one kept beside it.

@@ -9,12 +9,16 @@ use crate::verdict::Fault;
 pub(crate) mod backoff;
 pub(crate) mod jitter;
 #[cfg(feature = "serde")]
-mod serde;
+pub(crate) mod serde;
+pub(crate) mod settings;
+pub(crate) mod streak;
 pub(crate) mod timed;
 
 pub use self::backoff::Backoff;
 use self::backoff::Rule;
 pub use self::jitter::Jitter;
+pub use self::streak::StreakPolicy;
+pub(crate) use self::streak::StreakRules;
 pub use self::timed::Timed;
 
 /// Says how a run persists: how many retries, which waits, until when.
@@ -60,12 +64,15 @@ const HINT_MAX: u64 = 120_000_000_000;
 
 /// The limits of one fault's own: connect, read, status, redirect, other.
 pub(crate) const LIMITS: usize = 5;
+/// How many kinds of faults there are.
+pub(crate) const FAULTS: usize = Fault::NAMES.len();
 pub(crate) const UNLIMITED: u32 = u32::MAX;
 /// Limits are kept as one more than they are, so that none of its own is zero: five of those are tested at once.
 pub(crate) const UNSET_LIMITS: [u16; LIMITS] = [0; LIMITS];
 
 /// Says what to do with a hint above [`max_hint`](Policy::max_hint), or with hints at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Hints {
     /// Ends the run at once with [`StopReason::HintTooLong`](crate::StopReason::HintTooLong): neither hangs nor
@@ -264,7 +271,17 @@ impl Policy {
         self.limit(Fault::Other, retries)
     }
 
-    const fn limit(mut self, fault: Fault, retries: u16) -> Self {
+    /// Limits the retries after this fault. The lower of this and `total` wins; 65 535 means no limit of its own.
+    ///
+    /// Some faults share a limit, as in urllib3: read and timeout, status and throttle.
+    ///
+    /// ```
+    /// use persevere::{Fault, Policy};
+    ///
+    /// assert_eq!(Policy::new().limit(Fault::Timeout, 1), Policy::new().read(1));
+    /// ```
+    #[inline]
+    pub const fn limit(mut self, fault: Fault, retries: u16) -> Self {
         self.limits[slot(fault)] = retries.wrapping_add(1);
         self
     }
@@ -321,11 +338,10 @@ impl Policy {
     pub const fn check(&self) -> Result<(), Contradiction> {
         let rule = &self.rule;
         let endless = self.total == UNLIMITED && self.within == u64::MAX;
-        Err(Contradiction(if rule.factor.is_nan() || rule.factor < 1.0 {
-            Cause::Factor(rule.factor)
-        } else if rule.base > rule.max {
-            Cause::BackoffAboveMax(rule.base)
-        } else if self.within == 0 {
+        if let Err(contradiction) = rule.check() {
+            return Err(contradiction);
+        }
+        Err(Contradiction(if self.within == 0 {
             Cause::Within
         } else if endless && rule.base == 0 && rule.amount == 0 {
             Cause::Spins
@@ -359,6 +375,18 @@ impl Policy {
     /// ```
     pub const fn preview(&self) -> Preview {
         Preview { policy: *self, retry: 0 }
+    }
+}
+
+impl Rule {
+    const fn check(&self) -> Result<(), Contradiction> {
+        Err(Contradiction(if self.factor.is_nan() || self.factor < 1.0 {
+            Cause::Factor(self.factor)
+        } else if self.base > self.max {
+            Cause::BackoffAboveMax(self.base)
+        } else {
+            return Ok(());
+        }))
     }
 }
 
@@ -521,6 +549,8 @@ pub(crate) enum Cause {
     BackoffAboveMax(u64),
     Within,
     AttemptTimeout,
+    ResetAfter,
+    FailingFor,
     Spins,
     #[cfg(target_has_atomic = "64")]
     Guard(Guard),
@@ -592,6 +622,8 @@ impl Contradiction {
             Cause::BackoffAboveMax(_) | Cause::Spins => "backoff",
             Cause::Within => "within",
             Cause::AttemptTimeout => "attempt_timeout",
+            Cause::ResetAfter => "reset_after",
+            Cause::FailingFor => "failing_for",
             #[cfg(target_has_atomic = "64")]
             Cause::Guard(guard) => guard.field(),
         }
@@ -605,6 +637,8 @@ impl Contradiction {
             Cause::BackoffAboveMax(_) => panic!("backoff is longer than max_wait: it must be at most max_wait"),
             Cause::Within => panic!("within is 0 s: it must be longer than zero"),
             Cause::AttemptTimeout => panic!("attempt_timeout is 0 s: it must be longer than zero"),
+            Cause::ResetAfter => panic!("reset_after is 0 s: it must be longer than zero"),
+            Cause::FailingFor => panic!("failing_for is 0 s: it must be longer than zero"),
             Cause::Spins => panic!("backoff is 0 s: with forever and no deadline it must be longer than zero"),
             #[cfg(target_has_atomic = "64")]
             Cause::Guard(guard) => panic!("{}", guard.allowed()),
@@ -617,7 +651,7 @@ impl fmt::Display for Contradiction {
         match self.0 {
             Cause::Factor(factor) => write!(f, "factor is {factor}: it must be 1 or more"),
             Cause::BackoffAboveMax(base) => write!(f, "backoff is {}: it must be at most max_wait", Seconds(base)),
-            Cause::Within | Cause::AttemptTimeout => {
+            Cause::Within | Cause::AttemptTimeout | Cause::ResetAfter | Cause::FailingFor => {
                 write!(f, "{} is 0 s: it must be longer than zero", self.field())
             }
             Cause::Spins => f.write_str("backoff is 0 s: with forever and no deadline it must be longer than zero"),

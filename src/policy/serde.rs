@@ -1,38 +1,39 @@
 //! Policies in configuration files.
 
+use std::collections::BTreeMap;
 use std::format;
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::time::Duration;
 
 use ::serde::de::{self, Deserialize, Deserializer, Visitor};
 use ::serde::ser::{self, Serialize, Serializer};
 
-use crate::policy::backoff::Growth;
+use crate::policy::backoff::{Growth, Rule};
 use crate::policy::jitter::Jitter;
-use crate::policy::{Hints, Policy, UNLIMITED};
+use crate::policy::{Hints, Policy, StreakPolicy, Timed, UNLIMITED};
 use crate::time::nanos;
 use crate::verdict::Fault;
 
-/// The form of a policy in a file. A field that is left out has its default.
+/// The form of every kind of policy in a file. A field that is left out has its default.
 #[derive(::serde::Serialize, ::serde::Deserialize)]
 #[serde(rename = "Policy", default, deny_unknown_fields)]
 struct Form {
     /// A number of retries, or "forever".
     total: Total,
-    growth: GrowthName,
+    growth: Growth,
     backoff: Human,
     factor: f64,
     #[serde(alias = "max")]
     max_wait: Human,
     /// Left out where it is not set: then it is full for a backoff, and none for a list of waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    jitter: Option<JitterName>,
+    jitter: Option<Jitter>,
     immediate_first: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     within: Option<Human>,
     #[serde(alias = "hint_max")]
     max_hint: Human,
-    hints: HintsName,
+    hints: Hints,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +45,29 @@ struct Form {
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<u16>,
     idempotent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt_timeout: Option<Human>,
+    #[serde(skip_serializing)]
+    deadline: Option<Human>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset_after: Option<Human>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_for: Option<Human>,
+    /// By fault.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    backoff_for: BTreeMap<Fault, RuleForm>,
+}
+
+/// A backoff of a fault's own.
+#[derive(::serde::Serialize, ::serde::Deserialize)]
+#[serde(rename = "Backoff", default, deny_unknown_fields)]
+struct RuleForm {
+    growth: Growth,
+    backoff: Human,
+    factor: f64,
+    max_wait: Human,
+    jitter: Jitter,
+    immediate_first: bool,
 }
 
 impl Default for Form {
@@ -52,84 +76,163 @@ impl Default for Form {
     }
 }
 
-impl From<Policy> for Form {
-    fn from(policy: Policy) -> Self {
-        let rule = policy.rule;
+impl Default for RuleForm {
+    fn default() -> Self {
+        Self::from(Policy::new().rule)
+    }
+}
+
+impl From<Rule> for RuleForm {
+    fn from(rule: Rule) -> Self {
         Self {
-            total: if policy.total == UNLIMITED { Total::Word(Forever::Forever) } else { Total::Retries(policy.total) },
-            growth: match rule.growth {
-                Growth::Doubling | Growth::Exponential => GrowthName::Exponential,
-                Growth::Constant => GrowthName::Constant,
-                Growth::Linear => GrowthName::Linear,
-                Growth::Fibonacci => GrowthName::Fibonacci,
-            },
+            growth: rule.growth,
             backoff: Human(rule.base),
             factor: rule.factor(),
             max_wait: Human(rule.max),
-            jitter: rule.sets_jitter().then(|| match rule.jitter() {
-                Jitter::None => JitterName::None,
-                Jitter::Full => JitterName::Full,
-                Jitter::Equal => JitterName::Equal,
-                Jitter::Decorrelated => JitterName::Decorrelated,
-                Jitter::Additive(amount) => JitterName::Additive(Human(nanos::from(amount))),
-            }),
+            jitter: rule.jitter(),
             immediate_first: rule.immediate_first,
-            within: (policy.within != u64::MAX).then_some(Human(policy.within)),
+        }
+    }
+}
+
+impl From<RuleForm> for Rule {
+    fn from(form: RuleForm) -> Self {
+        let RuleForm { growth, backoff, factor, max_wait, jitter, immediate_first } = form;
+        let mut rule = Self::exponential(nanos::duration(backoff.0)).with_jitter(jitter);
+        rule.growth = growth;
+        // Which a doubling backoff is by its factor.
+        rule = rule.with_factor(factor);
+        (rule.max, rule.immediate_first) = (max_wait.0, immediate_first);
+        rule
+    }
+}
+
+impl From<Policy> for Form {
+    fn from(policy: Policy) -> Self {
+        let rule = RuleForm::from(policy.rule);
+        Self {
+            total: if policy.total == UNLIMITED { Total::Word(Forever::Forever) } else { Total::Retries(policy.total) },
+            growth: rule.growth,
+            backoff: rule.backoff,
+            factor: rule.factor,
+            max_wait: rule.max_wait,
+            jitter: policy.rule.sets_jitter().then_some(rule.jitter),
+            immediate_first: rule.immediate_first,
+            within: limit(policy.within),
             max_hint: Human(policy.hint_max),
-            hints: match policy.hints {
-                Hints::GiveUp => HintsName::GiveUp,
-                Hints::Clamp => HintsName::Clamp,
-                Hints::Ignore => HintsName::Ignore,
-            },
+            hints: policy.hints,
             connect: policy.own_limit(Fault::Connect),
             read: policy.own_limit(Fault::Read),
             status: policy.own_limit(Fault::Status),
             redirect: policy.own_limit(Fault::Redirect),
             other: policy.own_limit(Fault::Other),
             idempotent: policy.idempotent,
+            attempt_timeout: None,
+            deadline: None,
+            reset_after: None,
+            failing_for: None,
+            backoff_for: BTreeMap::new(),
         }
     }
 }
 
-impl From<Form> for Policy {
-    fn from(form: Form) -> Self {
-        let mut policy = Self::new()
-            .total(match form.total {
-                Total::Retries(retries) => retries,
-                Total::Word(Forever::Forever) => UNLIMITED,
-            })
-            .backoff(nanos::duration(form.backoff.0))
-            .factor(form.factor)
-            .max_wait(nanos::duration(form.max_wait.0))
-            .immediate_first(form.immediate_first)
-            .max_hint(nanos::duration(form.max_hint.0))
-            .hints(match form.hints {
-                HintsName::GiveUp => Hints::GiveUp,
-                HintsName::Clamp => Hints::Clamp,
-                HintsName::Ignore => Hints::Ignore,
-            })
-            .idempotent(form.idempotent);
-        policy.rule.growth = match form.growth {
-            GrowthName::Exponential => Growth::Exponential,
-            GrowthName::Constant => Growth::Constant,
-            GrowthName::Linear => Growth::Linear,
-            GrowthName::Fibonacci => Growth::Fibonacci,
-        };
-        if let Some(jitter) = form.jitter {
-            policy = policy.jitter(match jitter {
-                JitterName::None => Jitter::None,
-                JitterName::Full => Jitter::Full,
-                JitterName::Equal => Jitter::Equal,
-                JitterName::Decorrelated => Jitter::Decorrelated,
-                JitterName::Additive(amount) => Jitter::Additive(nanos::duration(amount.0)),
-            });
+impl From<StreakPolicy> for Form {
+    fn from(policy: StreakPolicy) -> Self {
+        let StreakPolicy { policy, rules } = policy;
+        let own = |fault: Fault| rules.backoffs[fault as usize].map(|rule| (fault, rule.into()));
+        Self {
+            reset_after: limit(rules.reset_after),
+            failing_for: limit(rules.failing_for),
+            backoff_for: Fault::ALL.into_iter().filter_map(own).collect(),
+            ..Self::from(policy)
         }
-        // The factor again, now that it is known what it belongs to.
-        policy = policy.factor(form.factor);
-        policy.within = form.within.map_or(u64::MAX, |within| within.0);
-        policy.limits = [form.connect, form.read, form.status, form.redirect, form.other]
-            .map(|own| own.map_or(0, |own| own.wrapping_add(1)));
-        policy
+    }
+}
+
+impl<P: Into<Self>> From<Timed<P>> for Form {
+    fn from(policy: Timed<P>) -> Self {
+        Self { attempt_timeout: limit(policy.limit), ..policy.plan.into() }
+    }
+}
+
+/// A time of which `u64::MAX` means none.
+fn limit(nanos: u64) -> Option<Human> {
+    (nanos != u64::MAX).then_some(Human(nanos))
+}
+
+fn nanos_of(limit: Option<Human>) -> u64 {
+    limit.map_or(u64::MAX, |limit| limit.0)
+}
+
+/// What a file has that this kind of policy has not.
+fn beyond(kind: &str, field: &str, right: &str) -> String {
+    format!("{field} is not a setting of a `{kind}`: read a `{right}`")
+}
+
+impl TryFrom<Form> for Policy {
+    type Error = String;
+
+    fn try_from(form: Form) -> Result<Self, String> {
+        let streaks = [
+            ("reset_after", form.reset_after.is_some()),
+            ("failing_for", form.failing_for.is_some()),
+            ("backoff_for", !form.backoff_for.is_empty()),
+        ];
+        if let Some((field, _)) = streaks.into_iter().find(|(_, set)| *set) {
+            return Err(beyond("Policy", field, "StreakPolicy"));
+        }
+        let cuts = [("attempt_timeout", form.attempt_timeout.is_some()), ("deadline", form.deadline.is_some())];
+        if let Some((field, _)) = cuts.into_iter().find(|(_, set)| *set) {
+            return Err(beyond("Policy", field, "Timed<Policy>"));
+        }
+        let total = match form.total {
+            Total::Retries(retries) => retries,
+            Total::Word(Forever::Forever) => UNLIMITED,
+        };
+        let Form { growth, backoff, factor, max_wait, immediate_first, .. } = form;
+        let jitter = form.jitter.unwrap_or_default();
+        let rule: Rule = RuleForm { growth, backoff, factor, max_wait, jitter, immediate_first }.into();
+        Ok(Self {
+            rule: if form.jitter.is_none() { rule.with_unset_jitter() } else { rule },
+            within: nanos_of(form.within),
+            hint_max: form.max_hint.0,
+            total,
+            limits: [form.connect, form.read, form.status, form.redirect, form.other]
+                .map(|own| own.map_or(0, |own| own.wrapping_add(1))),
+            hints: form.hints,
+            idempotent: form.idempotent,
+        })
+    }
+}
+
+impl TryFrom<Form> for StreakPolicy {
+    type Error = String;
+
+    fn try_from(form: Form) -> Result<Self, String> {
+        let (reset_after, failing_for) = (nanos_of(form.reset_after), nanos_of(form.failing_for));
+        let backoffs = form.backoff_for;
+        let plain = Form { reset_after: None, failing_for: None, backoff_for: BTreeMap::new(), ..form };
+        let mut policy = Self::from(Policy::try_from(plain)?);
+        for (fault, rule) in backoffs {
+            if !rule.factor.is_finite() {
+                return Err(format!("factor is {}: it must be a finite number", rule.factor));
+            }
+            policy.rules.backoffs[fault as usize] = Some(rule.into());
+        }
+        (policy.rules.reset_after, policy.rules.failing_for) = (reset_after, failing_for);
+        Ok(policy)
+    }
+}
+
+impl<P: TryFrom<Form, Error = String>> TryFrom<Form> for Timed<P> {
+    type Error = String;
+
+    fn try_from(form: Form) -> Result<Self, String> {
+        let limit = nanos_of(form.attempt_timeout);
+        let end = nanos_of(form.within).min(nanos_of(form.deadline));
+        let within = (end != u64::MAX).then_some(Human(end));
+        let plan = P::try_from(Form { attempt_timeout: None, deadline: None, within, ..form })?;
+        Ok(Self { plan, limit })
     }
 }
 
@@ -147,36 +250,23 @@ enum Forever {
     Forever,
 }
 
-#[derive(::serde::Serialize, ::serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum GrowthName {
-    Exponential,
-    Constant,
-    Linear,
-    Fibonacci,
-}
-
-#[derive(::serde::Serialize, ::serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum JitterName {
-    None,
-    Full,
-    Equal,
-    Decorrelated,
-    Additive(Human),
-}
-
-#[derive(::serde::Serialize, ::serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum HintsName {
-    GiveUp,
-    Clamp,
-    Ignore,
-}
-
 /// Nanoseconds, written as "300ms" or "2 min", or as a number of seconds; "forever" for no end.
 #[derive(Clone, Copy)]
 struct Human(u64);
+
+/// How a `Duration` is written and read.
+pub(crate) mod human {
+    use super::{Deserialize as _, Deserializer, Duration, Human, Serialize as _, Serializer, nanos};
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // So it is called.
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        Human(nanos::from(*time)).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Human::deserialize(deserializer).map(|time| nanos::duration(time.0))
+    }
+}
 
 impl Serialize for Human {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -231,53 +321,88 @@ impl<'de> Deserialize<'de> for Human {
     }
 }
 
-/// As a map of the setters' names, and `growth` beside them: "exponential", "constant", "linear", "fibonacci".
-///
-/// Durations are written for people: "300ms", "2m". `jitter` is "none", "full", "equal", "decorrelated" or
-/// `{ "additive": "1s" }`; `hints` is `"give_up"`, "clamp" or "ignore"; an unlimited `total` is "forever".
-///
-/// A factor that is not finite can't be read, and is an error here, too. A format has to describe itself: JSON, TOML, YAML.
-///
-/// ```
-/// use persevere::Policy;
-///
-/// let text = serde_json::to_string(&Policy::new()).unwrap();
-/// assert!(text.contains(r#""backoff":"300ms""#));
-/// assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), Policy::new());
-/// ```
-impl Serialize for Policy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.rule.factor.is_finite() {
-            return Err(ser::Error::custom(format!(
-                "factor is {}: what can't be read back is not written",
-                self.rule.factor
-            )));
+macro_rules! as_form {
+    ($(#[$written:meta])* $(@ $(#[$read:meta])*)? $policy:ty) => {
+        $(#[$written])*
+        impl Serialize for $policy {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let form = Form::from(*self);
+                let factors = form.backoff_for.values().map(|rule| rule.factor);
+                if let Some(factor) = factors.chain([form.factor]).find(|factor| !factor.is_finite()) {
+                    return Err(ser::Error::custom(format!("factor is {factor}: what can't be read back is not written")));
+                }
+                form.serialize(serializer)
+            }
         }
-        Form::from(*self).serialize(serializer)
-    }
+
+        $($(#[$read])*)?
+        impl<'de> Deserialize<'de> for $policy {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let form = Form::deserialize(deserializer)?;
+                if !form.factor.is_finite() {
+                    return Err(de::Error::custom(format!("factor is {}: it must be a finite number", form.factor)));
+                }
+                let policy = Self::try_from(form).map_err(de::Error::custom)?;
+                policy.check().map_err(de::Error::custom)?;
+                Ok(policy)
+            }
+        }
+    };
 }
 
-/// From a map of the setters' names; what is left out has its default.
-///
-/// Durations are texts such as "300ms" or "2 min", or numbers of seconds. An unknown field, a number that is not
-/// finite, and what [`Policy::check`] finds are errors.
-///
-/// ```
-/// use persevere::Policy;
-/// use std::time::Duration;
-///
-/// let policy: Policy = serde_json::from_str(r#"{ "total": 5, "backoff": "300ms", "within": "2 min" }"#).unwrap();
-/// assert_eq!(policy, Policy::new().total(5).within(Duration::from_secs(120)));
-/// assert!(serde_json::from_str::<Policy>(r#"{ "totl": 5 }"#).is_err());
-/// ```
-impl<'de> Deserialize<'de> for Policy {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let form = Form::deserialize(deserializer)?;
-        if !form.factor.is_finite() {
-            return Err(de::Error::custom(format!("factor is {}: it must be a finite number", form.factor)));
-        }
-        let policy = Self::from(form);
-        policy.check().map_err(de::Error::custom)?;
-        Ok(policy)
-    }
+as_form! {
+/// As a map of the setters' names, and `growth` beside them: "exponential", "constant", "linear", "fibonacci".
+    ///
+    /// Durations are written for people: "300ms", "2m". `jitter` is "none", "full", "equal", "decorrelated" or
+    /// `{ "additive": "1s" }`; `hints` is `"give_up"`, "clamp" or "ignore"; an unlimited `total` is "forever".
+    ///
+    /// A factor that is not finite can't be read, and is an error here, too. A format has to describe itself: JSON, TOML, YAML.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    ///
+    /// let text = serde_json::to_string(&Policy::new()).unwrap();
+    /// assert!(text.contains(r#""backoff":"300ms""#));
+    /// assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), Policy::new());
+    /// ```
+    @
+    /// From a map of the setters' names; what is left out has its default.
+    ///
+    /// Durations are texts such as "300ms" or "2 min", or numbers of seconds. An unknown field, a number that is not
+    /// finite, and what [`Policy::check`] finds are errors.
+    ///
+    /// ```
+    /// use persevere::Policy;
+    /// use std::time::Duration;
+    ///
+    /// let policy: Policy = serde_json::from_str(r#"{ "total": 5, "backoff": "300ms", "within": "2 min" }"#).unwrap();
+    /// assert_eq!(policy, Policy::new().total(5).within(Duration::from_secs(120)));
+    /// assert!(serde_json::from_str::<Policy>(r#"{ "totl": 5 }"#).is_err());
+    /// ```
+    Policy
+}
+
+as_form! {
+    /// As a [`Policy`] is, with `reset_after`, `failing_for`, and `backoff_for` by fault.
+    ///
+    /// ```
+    /// use persevere::{Backoff, Fault, Policy, StreakPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let text = r#"{ "reset_after": "1min", "backoff_for": { "throttle": { "backoff": "10s", "jitter": "none" } } }"#;
+    /// let policy: StreakPolicy = serde_json::from_str(text).unwrap();
+    /// let slow = Backoff::new(Duration::from_secs(10));
+    /// assert_eq!(policy, Policy::new().reset_after(Duration::from_secs(60)).backoff_for(Fault::Throttle, slow));
+    /// ```
+    StreakPolicy
+}
+
+as_form! {
+    /// As a [`Policy`] is, with `attempt_timeout` and `deadline`; the earlier of `deadline` and `within` is written, as `within`.
+    Timed<Policy>
+}
+
+as_form! {
+    /// As a [`StreakPolicy`] is, with `attempt_timeout` and `deadline`.
+    Timed<StreakPolicy>
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Cause, Contradiction, Policy};
+use super::{Cause, Contradiction, Policy, StreakPolicy};
 use crate::time::nanos;
 
 /// A policy with a time limit for each attempt: what [`Policy::attempt_timeout`] returns.
@@ -42,13 +42,10 @@ impl Timed<Policy> {
     ///
     /// Names the field, its value and what is allowed.
     pub const fn check(&self) -> Result<(), Contradiction> {
-        if self.limit == 0 {
-            return Err(Contradiction(Cause::AttemptTimeout));
-        }
-        self.plan.check()
+        if self.limit == 0 { Err(Contradiction(Cause::AttemptTimeout)) } else { self.plan.check() }
     }
 
-    /// Passes the policy on if it is free of contradictions, as [`Policy::valid`] does.
+    /// Returns the policy if it is free of contradictions, as [`Policy::valid`] does.
     ///
     /// # Panics
     ///
@@ -61,16 +58,63 @@ impl Timed<Policy> {
     }
 }
 
-impl Timed<Policy> {
-    /// Sets the time by which an async run ends; see [`Policy::deadline`].
-    #[inline]
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
-        let deadline = nanos::from(deadline);
-        if deadline < self.plan.within {
-            self.plan.within = deadline;
-        }
-        self
+impl Timed<StreakPolicy> {
+    /// Finds the first contradiction; see [`Policy::check`].
+    ///
+    /// # Errors
+    ///
+    /// Names the field, its value and what is allowed.
+    pub const fn check(&self) -> Result<(), Contradiction> {
+        if self.limit == 0 { Err(Contradiction(Cause::AttemptTimeout)) } else { self.plan.check() }
     }
+
+    /// Returns the policy if it is free of contradictions; see [`Policy::valid`].
+    ///
+    /// # Panics
+    ///
+    /// On what [`check`](Self::check) finds; in a `const`, while compiling.
+    pub const fn valid(self) -> Self {
+        match self.check() {
+            Ok(()) => self,
+            Err(error) => error.panic(),
+        }
+    }
+}
+
+macro_rules! timed {
+    ($($plan:ty: $($policy:ident).+;)*) => {$(
+        impl Timed<$plan> {
+            /// Sets the time that one attempt may take; see [`Policy::attempt_timeout`].
+            #[inline]
+            pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
+                self.limit = nanos::from(limit);
+                self
+            }
+
+            /// Sets the time by which an async run ends; see [`Policy::deadline`]. The earliest that is set counts.
+            #[inline]
+            pub const fn deadline(mut self, deadline: Duration) -> Self {
+                let deadline = nanos::from(deadline);
+                if deadline < self.$($policy).+.within {
+                    self.$($policy).+.within = deadline;
+                }
+                self
+            }
+
+            /// Sets when a run stops trying; see [`Policy::within`]. The earliest that is set counts.
+            ///
+            /// Attempts are cut here, so this is the same as a [`deadline`](Self::deadline).
+            #[inline]
+            pub const fn within(self, deadline: Duration) -> Self {
+                self.deadline(deadline)
+            }
+        }
+    )*};
+}
+
+timed! {
+    Policy: plan;
+    StreakPolicy: plan.policy;
 }
 
 impl Policy {

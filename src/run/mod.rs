@@ -4,10 +4,13 @@ use core::fmt;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use self::streak::Streak;
 use crate::policy::backoff::{Pace, Rule};
-use crate::policy::{Hints, LIMITS, Policy, UNLIMITED, UNSET_LIMITS, jitter, slot};
+use crate::policy::{Hints, LIMITS, Policy, StreakPolicy, StreakRules, UNLIMITED, UNSET_LIMITS, jitter, slot};
 use crate::time::nanos::{self, Seconds};
 use crate::verdict::{Fault, Reached, Verdict};
+
+pub(crate) mod streak;
 
 /// Decides, failure by failure, whether to wait or to stop.
 ///
@@ -53,13 +56,27 @@ impl Run {
     ///
     /// The time is that since any fixed moment, on a clock that never goes back.
     pub const fn new(policy: Policy, now: Duration) -> Self {
+        Self::of_streaks(StreakPolicy::new(policy), now)
+    }
+
+    /// Starts a run by a policy for work that lasts, as [`new`](Run::new) does.
+    ///
+    /// ```
+    /// use persevere::{Backoff, Decision, Fault, Policy, Run, Verdict};
+    /// use std::time::Duration;
+    ///
+    /// const S: fn(u64) -> Duration = Duration::from_secs;
+    /// let policy = Policy::new().backoff(S(1)).backoff_for(Fault::Throttle, Backoff::new(S(10)));
+    /// let mut run = Run::of_streaks(policy, S(0));
+    /// let slow_down = Verdict::transient().with_fault(Fault::Throttle);
+    /// assert_eq!(run.failed(slow_down, S(0), 0), Decision::Wait(S(10)));
+    /// assert_eq!(run.failed(Verdict::transient(), S(10), 0), Decision::Wait(S(0)));
+    /// assert_eq!(run.failed(slow_down, S(10), 0), Decision::Wait(S(20)));
+    /// ```
+    pub const fn of_streaks(policy: StreakPolicy, now: Duration) -> Self {
+        let StreakPolicy { policy, rules } = policy;
         let now = nanos::from(now);
-        Self {
-            policy,
-            state: State::new().started(policy.within, now),
-            rules: StreakRules::NONE,
-            streak: Streak::started(now),
-        }
+        Self { policy, state: State::new().started(policy.within, now), rules, streak: Streak::started(now) }
     }
 
     /// Takes every attempt that ran at least this long for progress: it was healthy before it failed.
@@ -102,9 +119,11 @@ impl Run {
     pub fn failed(&mut self, verdict: Verdict, now: Duration, random: u64) -> Decision {
         let Self { policy, state, rules, streak } = self;
         let now = nanos::from(now);
-        let progress = streak.judge(rules, policy, &verdict, now);
-        let decided = decide::<false>(policy, state, &verdict, progress, now, |_| random, Listed::No);
-        let decided = decided.and_then(|wait| streak.waits(rules, wait, now));
+        let extra = streak.judge(rules, &policy.rule, &verdict, now, |_| random);
+        let decided = decide::<false>(policy, state, &verdict, now, |_| random, &extra);
+        if let Ok(wait) = decided {
+            streak.waits(now, wait);
+        }
         decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)))
     }
 
@@ -207,6 +226,11 @@ impl State {
         Self { end: u64::MAX, attempt: NonZeroU32::MIN, failures: [0; LIMITS], pace: Pace::FRESH }
     }
 
+    /// Whether no failure has come before.
+    const fn is_fresh(&self) -> bool {
+        self.attempt.get() == 1 && self.pace.is_fresh()
+    }
+
     #[inline]
     pub(crate) const fn started(mut self, within: u64, now: u64) -> Self {
         self.end = now.saturating_add(within);
@@ -270,72 +294,45 @@ impl Progress {
     }
 }
 
-/// What a run does about failures that come after progress, in nanoseconds; `u64::MAX` for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StreakRules {
-    pub(crate) reset_after: u64,
-    pub(crate) failing_for: u64,
-}
-
-impl StreakRules {
-    pub(crate) const NONE: Self = Self { reset_after: u64::MAX, failing_for: u64::MAX };
-}
-
-/// What such a run remembers beside its state.
+/// The wait that something else than the policy's backoff has for this failure.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Streak {
-    /// When the running attempt began: after the wait before it.
-    began: u64,
-    /// That wait.
-    wait: u64,
-    /// When the first failure of the streak came; `u64::MAX` before it.
-    since: u64,
-}
-
-impl Streak {
-    pub(crate) const fn started(now: u64) -> Self {
-        Self { began: now, wait: 0, since: u64::MAX }
-    }
-
-    /// Judges a failure: does a new streak begin with it? The pace begins anew only after an attempt that lived long
-    /// enough, or else a server that delivers one item and closes would be asked a thousand times a second.
-    pub(crate) const fn judge(
-        &mut self,
-        rules: &StreakRules,
-        policy: &Policy,
-        verdict: &Verdict,
-        now: u64,
-    ) -> Progress {
-        let lived = now.saturating_sub(self.began);
-        let earned = lived >= self.wait && lived >= policy.rule.base;
-        let healthy = rules.reset_after != u64::MAX && lived >= rules.reset_after;
-        let progress =
-            if healthy || verdict.progressed && earned { Progress::LimitsAndPace } else { Progress::of(verdict) };
-        if !matches!(progress, Progress::None) || self.since == u64::MAX {
-            self.since = now;
-        }
-        progress
-    }
-
-    /// Notes the wait that was decided at `now`, unless failures have then lasted too long.
-    pub(crate) const fn waits(&mut self, rules: &StreakRules, wait: u64, now: u64) -> Result<u64, StopReason> {
-        self.began = now.saturating_add(wait);
-        self.wait = wait;
-        if rules.failing_for != u64::MAX && self.began.saturating_sub(self.since) >= rules.failing_for {
-            return Err(StopReason::FailingTooLong);
-        }
-        Ok(wait)
-    }
-}
-
-/// The wait that a caller's own list has for this failure.
-#[derive(Clone, Copy, Debug)]
-#[doc(hidden)]
-pub enum Listed {
-    /// There is no list: the policy's backoff decides.
+pub(crate) enum Listed {
+    /// Nothing else: the policy's backoff decides.
     No,
+    /// A caller's own list.
     Wait(u64),
     Ended,
+    /// A backoff of the fault's own, with its jitter.
+    Drawn(u64),
+}
+
+/// What a run may have beside its policy, for one failure.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Extra {
+    pub(crate) seed: Option<u64>,
+    pub(crate) progress: Progress,
+    /// Where the backoff begins, and after how many draws.
+    pub(crate) pace: Pace,
+    pub(crate) drawn: u32,
+    pub(crate) listed: Listed,
+    /// When failures have lasted too long; `u64::MAX` for never.
+    pub(crate) failing_until: u64,
+}
+
+impl Extra {
+    pub(crate) const NOTHING: Self = Self {
+        seed: None,
+        progress: Progress::None,
+        pace: Pace::FRESH,
+        drawn: 0,
+        listed: Listed::No,
+        failing_until: u64::MAX,
+    };
+
+    pub(crate) const fn of(verdict: &Verdict) -> Self {
+        Self { progress: Progress::of(verdict), ..Self::NOTHING }
+    }
 }
 
 /// Whether nothing has a say in the wait after this failure but a doubling backoff, with full jitter or none, as in
@@ -360,13 +357,15 @@ pub(crate) fn decide<const USUAL: bool>(
     policy: &Policy,
     state: &mut State,
     verdict: &Verdict,
-    progress: Progress,
     now: u64,
     random: impl Fn(u32) -> u64,
-    listed: Listed,
+    extra: &Extra,
 ) -> Result<u64, StopReason> {
-    if !USUAL && progress != Progress::None {
-        state.begin_streak(&policy.rule, progress);
+    if !USUAL && extra.progress != Progress::None {
+        state.begin_streak(&policy.rule, extra.progress);
+    }
+    if !USUAL && state.is_fresh() {
+        state.pace = extra.pace;
     }
     let attempt = state.attempt();
     if !verdict.transient {
@@ -389,9 +388,10 @@ pub(crate) fn decide<const USUAL: bool>(
         *failures = failures.saturating_add(1);
     }
 
-    let mut wait = match listed {
+    let mut wait = match extra.listed {
         Listed::Wait(wait) if !USUAL => policy.rule.listed(wait, &mut state.pace, || random(attempt)),
         Listed::Ended if !USUAL => return Err(StopReason::Exhausted),
+        Listed::Drawn(wait) if !USUAL => wait,
         _ => {
             let throttled = verdict.fault == Fault::Throttle;
             policy.rule.wait::<USUAL>(attempt, throttled, &mut state.pace, || random(attempt))
@@ -404,6 +404,9 @@ pub(crate) fn decide<const USUAL: bool>(
     // At the deadline is past it: no attempt begins there.
     if state.end != u64::MAX && (state.end <= now || wait >= state.end - now) {
         return Err(StopReason::DeadlineExceeded);
+    }
+    if !USUAL && extra.failing_until != u64::MAX && now.saturating_add(wait) >= extra.failing_until {
+        return Err(StopReason::FailingTooLong);
     }
     state.attempt = state.attempt.saturating_add(1);
     Ok(wait)

@@ -53,7 +53,8 @@ pub trait Retryable {
 /// | `Status`, `Throttle` | [`status`](crate::Policy::status) |
 /// | `Redirect` | [`redirect`](crate::Policy::redirect) |
 /// | `Other` | [`other`](crate::Policy::other) |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Fault {
     /// The other side can't be connected to: refused, unreachable, no such host.
@@ -75,6 +76,10 @@ pub enum Fault {
 
 impl Fault {
     pub(crate) const NAMES: [&str; 7] = ["connect", "timeout", "read", "status", "throttle", "redirect", "other"];
+
+    #[cfg(feature = "serde")]
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Connect, Self::Timeout, Self::Read, Self::Status, Self::Throttle, Self::Redirect, Self::Other];
 
     pub(crate) const fn name(self) -> &'static str {
         Self::NAMES[self as usize]

@@ -572,6 +572,41 @@ mod keys {
         assert_eq!(*clock.waits.borrow(), [2000, 2000, 2000]);
     }
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[retry(total = 2, backoff = 1, jitter = none, immediate_first = false, reset_after = 60, failing_for = 2 * MINUTE, timer = clock)]
+    fn healthy(server: &Server, clock: &Clock) -> io::Result<u32> {
+        clock.now.set(clock.now.get() + if server.calls() < 5 { MINUTE } else { Duration::ZERO });
+        server.call()
+    }
+
+    #[retry(backoff_for(timeout = 10, connect = persevere::Backoff::constant(MINUTE)), timer = clock)]
+    fn own_backoffs(server: &Server, clock: &Clock, kind: io::ErrorKind) -> io::Result<u32> {
+        server.call().map_err(|_| kind.into())
+    }
+
+    #[retry(total = 1, attempt_timeout = 1, reset_after = 60, failing_for = 120, backoff_for(timeout = 0))]
+    async fn lasting(server: &Server) -> io::Result<u32> {
+        server.call_async().await
+    }
+
+    #[test]
+    fn keys_for_work_that_lasts() {
+        let (clock, server) = (Clock::default(), Server::failing(99));
+        assert!(healthy(&server, &clock).is_err());
+        assert_eq!((server.calls(), &*clock.waits.borrow()), (7, &vec![1000, 1000, 1000, 1000, 1000, 2000]));
+        let clock = Clock::default();
+        assert!(own_backoffs(&Server::failing(99), &clock, io::ErrorKind::ConnectionRefused).is_err());
+        assert_eq!(*clock.waits.borrow(), [60_000; 3]);
+        let clock = Clock::default();
+        assert!(own_backoffs(&Server::failing(99), &clock, io::ErrorKind::TimedOut).is_err());
+        let waits = clock.waits.take();
+        assert!(waits.len() <= 2 && waits.iter().all(|wait| *wait <= 40_000), "{waits:?}");
+        let server = Server::failing(99);
+        assert!(block_on(lasting(&server)).is_err());
+        assert_eq!(server.calls(), 2);
+    }
+
     #[retry(forever, backoff = 1, jitter = none, timer = clock)]
     fn endless(server: &Server, clock: &Clock) -> io::Result<u32> {
         server.call()

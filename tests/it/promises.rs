@@ -179,6 +179,10 @@ const PROMISES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "7. A fault can have waits of its own, counted by themselves.",
+        &["streaks::each_fault_has_waits_of_its_own_counted_by_themselves_through_every_entry_point"],
+    ),
+    (
         "8. What is not idempotent is repeated only where it provably reached nobody.",
         &[
             "core::what_is_not_idempotent_is_retried_only_where_nothing_was_reached",
@@ -246,11 +250,16 @@ const PROMISES: &[(&str, &[&str])] = &[
             "streaks::progress_begins_the_count_anew_through_every_entry_point",
             "streaks::a_server_that_gives_one_item_and_closes_is_not_hammered",
             "streaks::the_waits_begin_anew_after_an_attempt_as_long_as_the_wait_before_it",
+            "streaks::an_attempt_that_was_healthy_begins_a_new_streak_through_every_entry_point",
+            "streaks::an_earned_progress_begins_the_waits_of_every_fault_anew",
         ],
     ),
     (
         "12. A run can give up once failures have lasted too long.",
-        &["streaks::a_run_gives_up_once_failures_have_lasted_too_long_without_progress"],
+        &[
+            "streaks::a_run_gives_up_once_failures_have_lasted_too_long_without_progress",
+            "streaks::failures_that_last_too_long_end_a_run_through_every_entry_point",
+        ],
     ),
     (
         "14. An error that no rule knows says so, and one's own types can be named.",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use persevere::{Backoff, Hints, Jitter, Policy};
+use persevere::{Backoff, Fault, Hints, Jitter, Policy, StreakPolicy, Timed};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::value::{Error as ValueError, MapDeserializer};
@@ -172,4 +172,51 @@ fn what_cannot_be_read_back_is_not_written_and_a_wrong_total_is_named() {
         let error = serde_json::from_str::<Policy>(&format!("{{ \"total\": {wrong} }}")).unwrap_err().to_string();
         assert!(error.contains("total must be a number of retries"), "{error}");
     }
+}
+
+#[test]
+fn a_policy_for_work_that_lasts_survives_the_round_trip() {
+    let slow = Backoff::linear(Duration::from_secs(10)).factor(1.0).jitter(Jitter::Additive(Duration::from_secs(1)));
+    let policy = Policy::new()
+        .total(9)
+        .reset_after(Duration::from_secs(60))
+        .failing_for(Duration::from_secs(600))
+        .backoff_for(Fault::Throttle, slow)
+        .backoff_for(Fault::Connect, Backoff::constant(Duration::ZERO).max_wait(Duration::from_secs(9)));
+    let text = serde_json::to_string(&policy).unwrap();
+    assert!(
+        text.contains(r#""reset_after":"1m","failing_for":"10m","backoff_for":{"connect":{"growth":"constant""#),
+        "{text}"
+    );
+    assert_eq!(serde_json::from_str::<StreakPolicy>(&text).unwrap(), policy);
+    let timed = policy.attempt_timeout(Duration::from_secs(5)).deadline(Duration::from_secs(50));
+    let text = serde_json::to_string(&timed).unwrap();
+    assert!(text.contains(r#""within":"50s""#) && text.contains(r#""attempt_timeout":"5s""#), "{text}");
+    assert_eq!(serde_json::from_str::<Timed<StreakPolicy>>(&text).unwrap(), timed);
+    let timed = Policy::new().deadline(Duration::from_secs(2));
+    assert_eq!(serde_json::from_str::<Timed<Policy>>(r#"{ "deadline": 2, "within": "1 min" }"#).unwrap(), timed);
+    assert_eq!(serde_json::from_str::<Timed<Policy>>(&serde_json::to_string(&timed).unwrap()).unwrap(), timed);
+    // All of them read a plain policy.
+    assert_eq!(serde_json::from_str::<StreakPolicy>(r#"{ "total": 9 }"#).unwrap(), Policy::new().total(9).into());
+}
+
+#[test]
+fn a_setting_of_another_kind_of_policy_is_refused_with_that_kind() {
+    for (text, expected) in [
+        (r#"{ "reset_after": 1 }"#, "reset_after is not a setting of a `Policy`: read a `StreakPolicy`"),
+        (r#"{ "failing_for": 1 }"#, "failing_for is not a setting of a `Policy`: read a `StreakPolicy`"),
+        (r#"{ "backoff_for": { "read": {} } }"#, "backoff_for is not a setting of a `Policy`: read a `StreakPolicy`"),
+        (r#"{ "attempt_timeout": 1 }"#, "attempt_timeout is not a setting of a `Policy`: read a `Timed<Policy>`"),
+        (r#"{ "deadline": 1 }"#, "deadline is not a setting of a `Policy`: read a `Timed<Policy>`"),
+    ] {
+        let error = refused(text);
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = |text| serde_json::from_str::<StreakPolicy>(text).unwrap_err().to_string();
+    assert!(error(r#"{ "reset_after": 0 }"#).contains("reset_after is 0 s"));
+    assert!(error(r#"{ "backoff_for": { "read": { "factor": 0.5 } } }"#).contains("factor is 0.5"));
+    assert!(error(r#"{ "backoff_for": { "reed": {} } }"#).contains("unknown variant `reed`"));
+    let error =
+        serde_json::to_string(&Policy::new().backoff_for(Fault::Read, Backoff::new(Duration::ZERO).factor(f64::NAN)));
+    assert!(error.unwrap_err().to_string().contains("factor is NaN"));
 }

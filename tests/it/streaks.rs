@@ -4,7 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
-use persevere::{Backoff, Decision, Failure, Fault, Jitter, Policy, Report, Run, StopReason, Verdict};
+use persevere::{
+    Backoff, Decision, Failure, Fault, IntoRetry as _, Jitter, Policy, Report, Retry, Run, StopReason, StreakPolicy,
+    Verdict,
+};
 
 use crate::support::{Door, Failed, millis, secs, through};
 
@@ -132,4 +135,174 @@ fn extreme_times_neither_panic_nor_wrap() {
             }
         }
     }
+}
+
+/// A connection that holds for an hour each time it breaks, and then not any more.
+#[test]
+fn an_attempt_that_was_healthy_begins_a_new_streak_through_every_entry_point() {
+    const POLICY: StreakPolicy = Policy::new()
+        .total(2)
+        .backoff(Duration::from_secs(1))
+        .immediate_first(false)
+        .jitter(Jitter::None)
+        .reset_after(Duration::from_secs(60));
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let mut connections = 0;
+        let outcome = through!(door, POLICY.timer(timer.clone()), || {
+            connections += 1;
+            if connections <= 100 {
+                timer.advance(secs(3600));
+            }
+            Err::<(), _>(FAILURE)
+        });
+        assert_eq!((outcome, connections), (Err(FAILURE), 102), "{door:?}");
+        let mut waits = [secs(1); 101];
+        waits[100] = secs(2);
+        assert_eq!(timer.sleeps(), waits, "{door:?}");
+    }
+}
+
+#[test]
+fn failures_that_last_too_long_end_a_run_through_every_entry_point() {
+    let policy = policy().forever().backoff(secs(10)).factor(1.0).failing_for(secs(25));
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let mut report = Report::new();
+        let mut calls = 0;
+        let outcome = through!(door, policy.timer(timer.clone()).report(&mut report), || {
+            calls += 1;
+            timer.advance(if calls == 1 { secs(3600) } else { Duration::ZERO });
+            Err::<(), _>(if calls == 3 { PROGRESS } else { FAILURE })
+        });
+        // From the first failure at 3 600 s on, and again from the progress at 3 620 s.
+        assert_eq!((outcome, calls), (Err(FAILURE), 5), "{door:?}");
+        assert_eq!(report.stop_reason(), Some(StopReason::FailingTooLong), "{door:?}");
+        assert_eq!(timer.elapsed(), secs(3640), "{door:?}");
+    }
+}
+
+#[test]
+fn each_fault_has_waits_of_its_own_counted_by_themselves_through_every_entry_point() {
+    const SLOW_DOWN: Failed = Failed::new(3, Verdict::transient().with_fault(Fault::Throttle));
+    const BROKEN: Failed = Failed::new(4, Verdict::transient().with_fault(Fault::Connect));
+    let backoff = policy().total(9).backoff_for(Fault::Connect, Backoff::constant(Duration::ZERO));
+    let policy = backoff.backoff_for(Fault::Throttle, Backoff::new(secs(10)));
+    let script = [SLOW_DOWN, SLOW_DOWN, BROKEN, FAILURE, BROKEN, SLOW_DOWN, FAILURE];
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let mut failures = script.into_iter();
+        let outcome = through!(door, policy.timer(timer.clone()), || failures.next().map_or(Ok(()), Err));
+        assert_eq!(outcome, Ok(()), "{door:?}");
+        assert_eq!(timer.sleeps(), [10, 20, 1, 40, 2].map(secs), "{door:?}");
+    }
+    // With jitter, a seed gives the same waits everywhere.
+    let policy = policy.backoff_for(Fault::Throttle, Backoff::new(secs(10)).jitter(Jitter::Full));
+    let mut all = Vec::new();
+    for door in Door::ALL {
+        let timer = VirtualTimer::new();
+        let mut failures = script.into_iter();
+        let _ = through!(door, policy.seed(7).timer(timer.clone()), || failures.next().map_or(Ok(()), Err));
+        all.push(timer.sleeps());
+    }
+    assert!(all.iter().all(|waits| *waits == all[0]) && all[0].len() == 5, "{all:?}");
+    assert!(all[0][0] >= secs(5) && all[0][3] != secs(40), "{all:?}");
+}
+
+/// The earlier progress begins each fault's own waits anew, too.
+#[test]
+fn an_earned_progress_begins_the_waits_of_every_fault_anew() {
+    let policy = policy().forever().backoff_for(Fault::Other, Backoff::new(secs(10)).immediate_first(false));
+    let mut run = Run::of_streaks(policy, Duration::ZERO);
+    let mut now = Duration::ZERO;
+    for (lived, verdict, expected) in [
+        (0, Verdict::transient(), 10),
+        (0, Verdict::transient(), 20),
+        (5, Verdict::transient().progressed(), 40),
+        (40, Verdict::transient().progressed(), 10),
+        (0, Verdict::transient(), 20),
+    ] {
+        now += secs(lived);
+        assert_eq!(run.failed(verdict, now, 0), Decision::Wait(secs(expected)));
+        now += secs(expected);
+    }
+}
+
+/// `.when(..).total(3)`, and the like of it.
+#[test]
+fn settings_stand_at_any_place_of_a_chain() {
+    let chained = |run: Retry<Policy>| {
+        let run = run.when(|_: &Failed| true).reset_after(secs(60)).total(2).name("chained").backoff(secs(1));
+        run.max_wait(secs(3)).failing_for(secs(9)).jitter(Jitter::None).immediate_first(false).factor(4.0)
+    };
+    let attempts = |timer: &VirtualTimer| timer.sleeps();
+    let timer = VirtualTimer::new();
+    assert!(chained(Retry::new(Policy::new())).timer(&timer).run(|| Err::<(), _>(FAILURE)).is_err());
+    assert_eq!(attempts(&timer), [1, 3].map(secs));
+    // The setting that comes last holds, on whichever type it stands.
+    let cut = Policy::new().total(9).attempt_timeout(secs(1)).total(8).reset_after(secs(2)).total(7);
+    assert_eq!(cut, Policy::new().total(7).reset_after(secs(2)).attempt_timeout(secs(1)));
+    // Of two deadlines the earlier counts where attempts are cut.
+    let both = Policy::new().deadline(secs(5)).within(secs(9));
+    assert_eq!(both, Policy::new().deadline(secs(5)));
+    assert_eq!(both.within(secs(2)), Policy::new().deadline(secs(2)));
+    assert_eq!(
+        Policy::new().reset_after(secs(1)).within(secs(9)).within(secs(20)),
+        Policy::new().within(secs(20)).reset_after(secs(1))
+    );
+}
+
+#[test]
+fn short_waits_count_towards_how_long_failures_last() {
+    let _short = persevere::testing::skip_waits();
+    let policy = policy().forever().backoff(secs(10)).factor(1.0).failing_for(secs(25));
+    for door in Door::ALL {
+        let mut calls = 0;
+        let outcome = through!(door, policy, || {
+            calls += 1;
+            Err::<(), _>(FAILURE)
+        });
+        assert_eq!((outcome, calls), (Err(FAILURE), 3), "{door:?}");
+    }
+}
+
+#[test]
+fn a_backoff_that_was_advanced_goes_on_where_it_stands() {
+    for backoff in
+        [Backoff::new(secs(1)), Backoff::linear(secs(1)), Backoff::fibonacci(secs(1)), Backoff::constant(secs(1))]
+    {
+        for jitter in [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Additive(secs(1))] {
+            for advanced in [0, 1, 2, 5] {
+                let mut backoff = backoff.clone().jitter(jitter).seed(7);
+                let skipped = backoff.by_ref().take(advanced).count();
+                assert_eq!(skipped, advanced);
+                for door in Door::ALL {
+                    let timer = VirtualTimer::new();
+                    let run = backoff.clone().into_retry().total(4).timer(&timer);
+                    assert!(through!(door, run, || Err::<(), _>(FAILURE)).is_err());
+                    let waits: Vec<_> = backoff.clone().take(4).filter(|wait| !wait.is_zero()).collect();
+                    assert_eq!(timer.sleeps(), waits, "{door:?}, {jitter:?}, {advanced}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn contradictions_of_streaks_name_the_setting() {
+    for (check, message) in [
+        (Policy::new().reset_after(Duration::ZERO).check(), "reset_after is 0 s: it must be longer than zero"),
+        (Policy::new().failing_for(Duration::ZERO).check(), "failing_for is 0 s: it must be longer than zero"),
+        (
+            Policy::new().backoff_for(Fault::Read, Backoff::new(secs(300))).check(),
+            "backoff is 300 s: it must be at most max_wait",
+        ),
+        (
+            Policy::new().forever().backoff(Duration::ZERO).jitter(Jitter::None).reset_after(secs(1)).check(),
+            "backoff is 0 s: with forever and no deadline it must be longer than zero",
+        ),
+    ] {
+        assert_eq!(check.unwrap_err().to_string(), message);
+    }
+    assert!(Policy::new().forever().backoff(Duration::ZERO).failing_for(secs(1)).check().is_ok());
 }
