@@ -51,7 +51,7 @@ pub use crate::guard::Nested;
 pub use crate::guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Permit};
 pub use crate::observe::event::{Attempt, Event, GaveUp};
 pub use crate::policy::{Backoff, Contradiction, Hints, Jitter, Policy, Preview, StreakPolicy, Timed};
-pub use crate::report::{Failure, Report};
+pub use crate::report::{Failure, Report, Unclassified};
 #[cfg(feature = "std")]
 pub use crate::report::{Forecast, Timeline};
 pub use crate::run::{Decision, Run, StopReason};

@@ -1,5 +1,6 @@
 //! The user's own types in erased errors.
 
+use core::any::type_name;
 use core::fmt;
 use core::marker::PhantomData;
 use std::boxed::Box;
@@ -8,7 +9,7 @@ use std::error::Error;
 use super::boxed;
 use crate::drive::judge::Classify;
 use crate::drive::shared::{ShareClassify, SharedClassify};
-use crate::verdict::{Retryable, Verdict};
+use crate::verdict::{self, Retryable, Verdict};
 
 /// Classifies erased errors by the first error in their chain that has one of these types: what
 /// [`Retry::any_of`](crate::Retry::any_of) puts into a run.
@@ -42,17 +43,26 @@ impl<E: Erased, T: Types> Classify<E> for AnyOf<T> {
         let in_chain = |outermost| boxed::chain(outermost).find_map(T::verdict);
         in_chain(beginning(error)).or_else(|| T::find(error)).unwrap_or_else(|| error.verdict())
     }
+
+    fn erased<'e>(&self, error: &'e E) -> Option<verdict::Erased<'e>> {
+        Some(verdict::Erased { own: Some(type_name::<T>()), ..inside(error) })
+    }
 }
 
 impl<E: Erased, T: Types> ShareClassify<E> for AnyOf<T> {
     fn share(self) -> SharedClassify<E> {
-        SharedClassify::of(|error| AnyOf::<T>::new().verdict(error))
+        SharedClassify::of(|error| Self::new().verdict(error), |error| Self::new().erased(error))
     }
 }
 
 /// Where the chain begins. The chain of a report that was made of a box leaves out the error in the box, and not its causes.
 fn beginning(error: &impl Erased) -> &(dyn Error + 'static) {
     error.boxed().unwrap_or_else(|| error.outermost())
+}
+
+/// What is inside, and what the crate looked for.
+pub(super) fn inside(error: &impl Erased) -> verdict::Erased<'_> {
+    verdict::Erased { chain: beginning(error), known: boxed::KNOWN, own: None }
 }
 
 /// Returns the verdict of the types that the crate knows.

@@ -2,12 +2,16 @@ use std::boxed::Box;
 use std::error::Error;
 
 use super::any_of::{self, Erased};
-use crate::verdict::{Retryable, Verdict};
+use crate::verdict::{self, Retryable, Verdict};
 
 /// Walks the chain to the first error whose type this crate knows, as boxed errors do.
 impl Retryable for anyhow::Error {
     fn verdict(&self) -> Verdict {
         any_of::known(self)
+    }
+
+    fn erased(&self) -> Option<verdict::Erased<'_>> {
+        Some(any_of::inside(self))
     }
 }
 

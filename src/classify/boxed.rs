@@ -5,17 +5,25 @@ use std::sync::Arc;
 
 use super::io::UNREACHED;
 use super::texts;
-use crate::verdict::{Rejected, Retryable, TimedOut, Verdict};
+use crate::verdict::{Erased, Rejected, Retryable, TimedOut, Verdict};
 
 impl<T: Retryable + ?Sized> Retryable for Box<T> {
     fn verdict(&self) -> Verdict {
         (**self).verdict()
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        (**self).erased()
     }
 }
 
 impl<T: Retryable + ?Sized> Retryable for Arc<T> {
     fn verdict(&self) -> Verdict {
         (**self).verdict()
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        (**self).erased()
     }
 }
 
@@ -69,90 +77,68 @@ pub(super) fn found<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) ->
     error.downcast_ref::<T>().or_else(boxed).or_else(shared)
 }
 
-/// Returns the verdict on this error, and not on what is below; `None` if its type is not known.
-pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
-    if let Some(error) = found::<io::Error>(error) {
-        return super::io::by_kind(error);
-    }
+/// Writes what knows errors, and the list of the crates whose errors are known.
+macro_rules! known {
+    ($($(#[$when:meta])? $name:literal: $verdict:expr;)*) => {
+        /// Returns the verdict on this error, and not on what is below; `None` if its type is not known.
+        pub(super) fn known(error: &(dyn Error + 'static)) -> Option<Verdict> {
+            $(
+                $(#[$when])?
+                if let Some(verdict) = $verdict(error) {
+                    return Some(verdict);
+                }
+            )*
+            None
+        }
+
+        /// The crates whose errors are known.
+        pub(super) const KNOWN: &[&str] = &[$($(#[$when])? $name),*];
+    };
+}
+
+known! {
+    "std": |error| found::<io::Error>(error).and_then(super::io::by_kind);
     #[cfg(feature = "http")]
-    if let Some(error) = found::<crate::http::StatusError>(error) {
-        return Some(error.verdict());
-    }
+    "http": of::<crate::http::StatusError>;
     #[cfg(feature = "hyper")]
-    if let Some(error) = found::<hyper::Error>(error) {
-        return Some(super::hyper::judge(error, false));
-    }
+    "hyper 1": |error| found::<hyper::Error>(error).map(|error| super::hyper::judge(error, false));
     #[cfg(feature = "reqwest")]
-    if let Some(error) = found::<reqwest::Error>(error) {
-        return Some(error.verdict());
-    }
+    "reqwest 0.13": of::<reqwest::Error>;
     #[cfg(feature = "ureq")]
-    if let Some(error) = found::<ureq::Error>(error) {
-        return Some(error.verdict());
-    }
-    if let Some(verdict) = super::cut::verdict(error) {
-        return Some(verdict);
-    }
+    "ureq 3": of::<ureq::Error>;
     #[cfg(feature = "tonic-0_14")]
-    if let Some(verdict) = super::tonic::verdict(error) {
-        return Some(verdict);
-    }
+    "tonic 0.14": super::tonic::verdict;
     #[cfg(feature = "hyper-util-0_1")]
-    if let Some(error) = found::<hyper_util::client::legacy::Error>(error) {
-        return Some(error.verdict());
-    }
+    "hyper-util 0.1": of::<hyper_util::client::legacy::Error>;
     #[cfg(feature = "h2-0_4")]
-    if let Some(error) = found::<h2::Error>(error) {
-        return Some(error.verdict());
-    }
+    "h2 0.4": of::<h2::Error>;
     #[cfg(feature = "tokio-tungstenite-0_30")]
-    if let Some(error) = found::<tungstenite::Error>(error) {
-        return Some(error.verdict());
-    }
+    "tungstenite 0.30": of::<tungstenite::Error>;
     #[cfg(feature = "async-nats-0_51")]
-    if let Some(verdict) = super::async_nats::verdict(error) {
-        return Some(verdict);
-    }
+    "async-nats 0.51": super::async_nats::verdict;
     #[cfg(feature = "tokio")]
-    if let Some(error) = found::<tokio::time::error::Elapsed>(error) {
-        return Some(error.verdict());
-    }
+    "tokio 1": of::<tokio::time::error::Elapsed>;
     #[cfg(feature = "tower")]
-    if let Some(verdict) = super::tower::known(error) {
-        return Some(verdict);
-    }
+    "tower 0.5": super::tower::known;
     #[cfg(feature = "tokio-postgres-0_7")]
-    if let Some(verdict) = super::tokio_postgres::known(error) {
-        return Some(verdict);
-    }
+    "tokio-postgres 0.7": super::tokio_postgres::known;
     #[cfg(feature = "sqlx-0_9")]
-    if let Some(verdict) = super::sqlx::sqlx_0_9::known(error) {
-        return Some(verdict);
-    }
+    "sqlx 0.9": super::sqlx::sqlx_0_9::known;
     #[cfg(feature = "sqlx-0_8")]
-    if let Some(verdict) = super::sqlx::sqlx_0_8::known(error) {
-        return Some(verdict);
-    }
+    "sqlx 0.8": super::sqlx::sqlx_0_8::known;
     #[cfg(feature = "redis")]
-    if let Some(verdict) = super::redis::known(error) {
-        return Some(verdict);
-    }
+    "redis 1": super::redis::known;
     #[cfg(feature = "rusqlite-0_43")]
-    if let Some(error) = found::<rusqlite_0_43::Error>(error) {
-        return Some(error.verdict());
-    }
+    "rusqlite 0.43": of::<rusqlite_0_43::Error>;
     #[cfg(feature = "deadpool-0_13")]
-    if let Some(verdict) = super::deadpool::known(error) {
-        return Some(verdict);
-    }
+    "deadpool 0.13": super::deadpool::known;
     #[cfg(feature = "bb8-0_9")]
-    if let Some(verdict) = super::bb8::known(error) {
-        return Some(verdict);
-    }
-    if let Some(error) = found::<Rejected>(error) {
-        return Some(error.verdict());
-    }
-    found::<TimedOut>(error).map(Retryable::verdict)
+    "bb8 0.9": super::bb8::known;
+    "persevere": |error| of::<Rejected>(error).or_else(|| of::<TimedOut>(error)).or_else(|| super::cut::verdict(error));
+}
+
+fn of<T: Error + Retryable + 'static>(error: &(dyn Error + 'static)) -> Option<Verdict> {
+    found::<T>(error).map(Retryable::verdict)
 }
 
 macro_rules! erased {
@@ -165,6 +151,10 @@ macro_rules! erased {
         impl Retryable for $error {
             fn verdict(&self) -> Verdict {
                 walk(self)
+            }
+
+            fn erased(&self) -> Option<Erased<'_>> {
+                Some(Erased { chain: self, known: KNOWN, own: None })
             }
         }
     )*};

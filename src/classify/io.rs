@@ -2,7 +2,7 @@ use std::io;
 use std::io::ErrorKind as Kind;
 
 use super::{boxed, texts};
-use crate::verdict::{Fault, Reached, Rejected, Retryable, Verdict};
+use crate::verdict::{Erased, Fault, Reached, Rejected, Retryable, Verdict};
 
 /// Decides by [`ErrorKind`](std::io::ErrorKind).
 ///
@@ -26,6 +26,10 @@ impl Retryable for io::Error {
             Some(inner) => boxed::walk(inner),
             None => Verdict::permanent(),
         })
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        self.get_ref().map(|inner| Erased { chain: inner, known: boxed::KNOWN, own: None })
     }
 }
 

@@ -1,11 +1,16 @@
 //! Who decides whether an outcome is retried.
 
-use crate::verdict::{Retryable, Verdict};
+use crate::verdict::{Erased, Retryable, Verdict};
 
 /// Classifies errors.
 #[doc(hidden)]
 pub trait Classify<E: ?Sized> {
     fn verdict(&mut self, error: &E) -> Verdict;
+
+    /// Where it looked in an error that it does not know.
+    fn erased<'e>(&self, _error: &'e E) -> Option<Erased<'e>> {
+        None
+    }
 }
 
 /// The error's own [`Retryable`] decides.
@@ -16,6 +21,10 @@ impl<E: Retryable + ?Sized> Classify<E> for ByTrait {
     #[inline]
     fn verdict(&mut self, error: &E) -> Verdict {
         error.verdict()
+    }
+
+    fn erased<'e>(&self, error: &'e E) -> Option<Erased<'e>> {
+        error.erased()
     }
 }
 

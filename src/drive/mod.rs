@@ -1,5 +1,6 @@
 //! The loop's inside, the same for every door: classify, ask the core, tell the observers.
 
+use core::any::type_name;
 use core::borrow::Borrow;
 use core::convert::Infallible;
 use core::fmt;
@@ -35,7 +36,7 @@ use crate::drive::plan::{Blocking, Failure, Plan, Timing};
 use crate::drive::retry::Retry;
 use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
-use crate::observe::{Failed, Observe, Observer, Refuse, Retrying};
+use crate::observe::{Failed, Observe, Observer, Refuse, Retrying, Unknown};
 use crate::policy::Policy;
 use crate::run::{self, Decision, Extra, State, StopReason};
 use crate::telemetry::Events;
@@ -232,7 +233,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             },
             Err(error) => (P::Timing::corrected(&self.cut, self.retry.classify.verdict(error)), Some(error)),
         };
-        let Retry { plan, observe, timer, .. } = &mut self.retry;
+        let Retry { plan, classify, observe, timer, .. } = &mut self.retry;
         let within = plan.within();
         let now = if O::CLOCK || P::CLOCK || within != u64::MAX { nanos::from(now(timer)) } else { 0 };
         let extra = if O::IDLE && plan.plain().is_some() {
@@ -248,7 +249,13 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
                 Some(policy) => unobserved(policy, memory, now, &verdict, name),
                 None => unusual(policy, memory, now, &verdict, &extra, name),
             };
-            let Some(wait) = wait else { return Step::Done(outcome) };
+            let Some(wait) = wait else {
+                #[cfg(feature = "tracing")]
+                if let Some(error) = error.filter(|_| verdict.unclassified) {
+                    Events::unclassified(name, &unknown(error, &self.retry.classify));
+                }
+                return Step::Done(outcome);
+            };
             plan.waits(now, wait);
             self.note = B::note(|| Event::new(memory.state().attempt() - 1, nanos::duration(wait), verdict, None));
             return Step::Wait(self.shortened(memory, wait), outcome);
@@ -260,7 +267,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let decided = decided(policy, &mut state, now, &verdict, &extra)
             .and_then(|wait| observe.permit(&Retrying { verdict: &verdict, nested, wait, now }).map(|()| wait));
         let next = decided.map_or_else(Decision::Stop, |wait| Decision::Wait(nanos::duration(wait)));
-        let failure = Failed { name, attempt, verdict, next, now, nested, error };
+        let unknown = error.filter(|_| verdict.unclassified).map(|error| unknown(error, classify));
+        let failure = Failed { name, attempt, verdict, next, now, nested, error, unknown };
         observe.failed(&failure);
         events.failed(&failure, observe);
         match next {
@@ -456,6 +464,12 @@ fn unusual(
     }
 }
 
+/// What is told about an error that no rule knows.
+#[cold]
+fn unknown<'e, E>(error: &'e E, classify: &impl Classify<E>) -> Unknown<'e> {
+    Unknown { type_name: type_name::<E>(), erased: classify.erased(error) }
+}
+
 /// The core, for all but the usual runs.
 #[inline(never)]
 fn decided(policy: &Policy, state: &mut State, now: u64, verdict: &Verdict, extra: &Extra) -> Result<u64, StopReason> {
@@ -476,7 +490,8 @@ fn gave_up(
     let Going { state, mut events } = memory.0.take().unwrap_or(Going::FRESH);
     let attempt = state.attempt();
     let next = Decision::Stop(reason);
-    let failure = Failed::<Infallible> { name, attempt, verdict: *verdict, next, now, nested: false, error: None };
+    let failure =
+        Failed::<Infallible> { name, attempt, verdict: *verdict, next, now, nested: false, error: None, unknown: None };
     events.failed(&failure, &());
     around::gave_up(reason, attempt, policy.total);
     events.ended(name, reason, attempt, elapsed(&(), state, policy.within, now));

@@ -26,7 +26,7 @@ use crate::run::StopReason;
 #[cfg(feature = "tracing")]
 use crate::telemetry::tracing::Telling;
 use crate::time::DefaultTimer;
-use crate::verdict::{Rejected, Retryable, Verdict};
+use crate::verdict::{Erased, Rejected, Retryable, Verdict};
 
 /// A prepared run for errors of type `E` whose type can be written into a struct field.
 ///
@@ -146,21 +146,21 @@ pub(crate) type SharedLead = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct SharedClassify<E>(Classifier<E>);
 
 enum Classifier<E> {
-    Plain(fn(&E) -> Verdict),
+    Plain { classify: fn(&E) -> Verdict, erased: fn(&E) -> Option<Erased<'_>> },
     When(PerRun<AnyWhen<E>>),
 }
 
 impl<E> SharedClassify<E> {
     /// One that keeps nothing.
-    pub(crate) const fn of(classify: fn(&E) -> Verdict) -> Self {
-        Self(Classifier::Plain(classify))
+    pub(crate) const fn of(classify: fn(&E) -> Verdict, erased: fn(&E) -> Option<Erased<'_>>) -> Self {
+        Self(Classifier::Plain { classify, erased })
     }
 }
 
 impl<E> Clone for SharedClassify<E> {
     fn clone(&self) -> Self {
         Self(match &self.0 {
-            Classifier::Plain(classify) => Classifier::Plain(*classify),
+            Classifier::Plain { classify, erased } => Classifier::Plain { classify: *classify, erased: *erased },
             Classifier::When(classify) => Classifier::When(classify.clone()),
         })
     }
@@ -175,8 +175,15 @@ impl<E> fmt::Debug for SharedClassify<E> {
 impl<E> Classify<E> for SharedClassify<E> {
     fn verdict(&mut self, error: &E) -> Verdict {
         match &mut self.0 {
-            Classifier::Plain(classify) => classify(error),
+            Classifier::Plain { classify, .. } => classify(error),
             Classifier::When(classify) => classify.get()(error),
+        }
+    }
+
+    fn erased<'e>(&self, error: &'e E) -> Option<Erased<'e>> {
+        match &self.0 {
+            Classifier::Plain { erased, .. } => erased(error),
+            Classifier::When(_) => None,
         }
     }
 }
@@ -189,7 +196,7 @@ pub trait ShareClassify<E> {
 
 impl<E: Retryable> ShareClassify<E> for ByTrait {
     fn share(self) -> SharedClassify<E> {
-        SharedClassify::of(E::verdict)
+        SharedClassify::of(E::verdict, E::erased)
     }
 }
 

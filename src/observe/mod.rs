@@ -12,7 +12,7 @@ use self::event::{Event, GaveUp};
 use self::refusal::{ByClosure, Makes, Never, Refusal};
 
 use crate::run::{Decision, StopReason};
-use crate::verdict::{Rejected, Verdict};
+use crate::verdict::{Erased, Rejected, Verdict};
 
 /// Told what happens. Times are nanoseconds on the run's clock, read only if `CLOCK` asks for it.
 #[doc(hidden)]
@@ -141,6 +141,15 @@ pub struct Failed<'a, E> {
     pub(crate) now: u64,
     pub(crate) nested: bool,
     pub(crate) error: Option<&'a E>,
+    /// There is one if no rule knows the error.
+    pub(crate) unknown: Option<Unknown<'a>>,
+}
+
+/// An error that no rule knows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unknown<'a> {
+    pub(crate) type_name: &'static str,
+    pub(crate) erased: Option<Erased<'a>>,
 }
 
 impl<E> Failed<'_, E> {

@@ -7,6 +7,7 @@ mod event;
 pub(crate) mod line;
 #[cfg(feature = "std")]
 pub(crate) mod timeline;
+mod unclassified;
 
 use crate::observe::refusal::Never;
 use crate::observe::{Failed, Observe, Observer};
@@ -17,6 +18,7 @@ use crate::verdict::{Fault, Named};
 use self::line::{Redacted, Text};
 #[cfg(feature = "std")]
 pub use self::timeline::{Forecast, Timeline};
+pub use self::unclassified::Unclassified;
 
 /// What happened in a run: attempts, time, why it ended, and the failures.
 ///
@@ -49,6 +51,7 @@ pub struct Report {
     stop: Option<StopReason>,
     first: [Failure; KEPT],
     last: [Failure; KEPT],
+    unclassified: Option<Unclassified>,
 }
 
 const KEPT: usize = Report::KEPT;
@@ -70,6 +73,7 @@ impl Report {
             stop: None,
             first: [NONE; KEPT],
             last: [NONE; KEPT],
+            unclassified: None,
         }
     }
 
@@ -98,6 +102,11 @@ impl Report {
         self.stop
     }
 
+    /// Returns what is known of the error that ended the run with [`StopReason::Unclassified`].
+    pub const fn unclassified(&self) -> Option<&Unclassified> {
+        self.unclassified.as_ref()
+    }
+
     /// Lists the failures that are kept, oldest first: all of them up to eight, else the first four and the last four.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> + Clone {
         let failed = self.failed as usize;
@@ -121,6 +130,7 @@ impl Report {
         self.attempts = 0;
         self.failed = 0;
         self.stop = None;
+        self.unclassified = None;
     }
 
     fn keep(&mut self, failure: Failure) {
@@ -151,9 +161,12 @@ impl fmt::Display for Report {
         let (elapsed, waited) = (Brief(self.ended - self.started), Brief(self.waited));
         write!(f, " after {} attempt{}", self.attempts, if self.attempts == 1 { "" } else { "s" })?;
         write!(f, " in {elapsed}, {waited} of it waiting")?;
-        match self.failures().last() {
-            Some(failure) if self.failed > 0 => write!(f, "; last failure: {failure}"),
-            _ => Ok(()),
+        if let Some(failure) = self.failures().last().filter(|_| self.failed > 0) {
+            write!(f, "; last failure: {failure}")?;
+        }
+        match &self.unclassified {
+            Some(unclassified) => write!(f, "; {unclassified}"),
+            None => Ok(()),
         }
     }
 }
@@ -371,6 +384,7 @@ impl<E, D: Describe<E>> Observe<E> for Reporting<'_, D> {
             nested: failure.nested,
             message: message.finish(),
         });
+        self.report.unclassified = failure.unknown.as_ref().map(Unclassified::new);
         self.begun = now.saturating_add(waited);
         self.report.waited = self.report.waited.saturating_add(waited);
         self.report.ended = now.max(self.report.started);

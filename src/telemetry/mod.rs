@@ -1,5 +1,7 @@
 //! What a run reports to `tracing` and `metrics` from its first failure on; the page is `guide::events`.
 
+#[cfg(feature = "tracing")]
+use crate::observe::Unknown;
 use crate::observe::{Failed, Observe};
 use crate::run::StopReason;
 use crate::verdict::Verdict;
@@ -37,6 +39,9 @@ impl Events {
     pub(crate) fn failed<E, O: Observe<E>>(&mut self, failure: &Failed<'_, E>, observe: &O) {
         #[cfg(feature = "tracing")]
         if trace::enabled() {
+            if let Some(unknown) = &failure.unknown {
+                trace::unclassified(failure.name, unknown);
+            }
             trace::failed(&mut self.trace, failure, observe);
         }
         #[cfg(feature = "metrics")]
@@ -45,6 +50,14 @@ impl Events {
                 metrics::retried(failure.name, failure.verdict.fault, 0);
             }
             None => metrics::failed(failure.name, failure.verdict.fault),
+        }
+    }
+
+    /// Warns of an error that no rule knows, where a run has no observer.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn unclassified(name: Option<&'static str>, unknown: &Unknown<'_>) {
+        if trace::enabled() {
+            trace::unclassified(name, unknown);
         }
     }
 

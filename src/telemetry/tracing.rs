@@ -3,13 +3,15 @@
 use core::convert::Infallible;
 use core::fmt;
 use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use tracing::field::Empty;
 use tracing::{Span, info, info_span, warn};
 
 use crate::observe::around::Scoped;
 use crate::observe::refusal::Never;
-use crate::observe::{Failed, Observe, Observer};
+use crate::observe::{Failed, Observe, Observer, Unknown};
 use crate::report::line::{Redacted, Text};
 use crate::report::{Describe, Described};
 use crate::run::{Decision, StopReason};
@@ -63,8 +65,16 @@ pub(crate) fn retried(
     now: u64,
 ) {
     let next = Decision::Wait(nanos::duration(wait));
-    let failure =
-        Failed::<Infallible> { name, attempt: due - 1, verdict: *verdict, next, now, nested: false, error: None };
+    let failure = Failed::<Infallible> {
+        name,
+        attempt: due - 1,
+        verdict: *verdict,
+        next,
+        now,
+        nested: false,
+        error: None,
+        unknown: None,
+    };
     failed(trace, &failure, &());
 }
 
@@ -123,11 +133,39 @@ impl Trace {
         }
         match reason {
             StopReason::Succeeded => end!(info, "succeeded after retries"),
-            StopReason::Permanent => end!(info, "not retried"),
-            StopReason::Unclassified => end!(warn, "not retried: no rule knows this error; see `any_of` and `when`"),
+            // Of an error that no rule knows there was a warning.
+            StopReason::Permanent | StopReason::Unclassified => end!(info, "not retried"),
             _ => end!(warn, "gave up"),
         }
     }
+}
+
+/// Warns of an error that no rule knows: once for each name and type of error, or the warning would be all that a log has.
+#[cold]
+#[inline(never)]
+pub(crate) fn unclassified(name: Option<&'static str>, unknown: &Unknown<'_>) {
+    static WARNED: Mutex<BTreeSet<(Option<&str>, &str)>> = Mutex::new(BTreeSet::new());
+    /// A program that makes names without end must not fill its memory. It is warned each time.
+    const MOST: usize = 1024;
+    if !tracing::enabled!(target: "persevere", tracing::Level::WARN) {
+        return;
+    }
+    {
+        let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name, unknown.type_name);
+        if warned.contains(&key) || warned.len() < MOST && !warned.insert(key) {
+            return;
+        }
+    }
+    warn!(
+        target: "persevere",
+        {
+            "retry.name" = name,
+            "exception.type" = unknown.type_name,
+            "retry.own_types" = unknown.erased.as_ref().and_then(|erased| erased.own),
+        },
+        "not retried: no rule knows this error. Name your types with `any_of`, decide with `when`, or turn on its crate's feature"
+    );
 }
 
 /// Gives the events an error's text, and the clock.

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::drive::judge::{Accept, Classify};
 use crate::policy::Policy;
-use crate::verdict::{Reached, Verdict};
+use crate::verdict::{Erased, Reached, Verdict};
 
 /// What holds for a request, beside the layer's own policy.
 #[doc(hidden)]
@@ -139,6 +139,10 @@ pub(super) struct Knowing<W, U> {
 impl<E, C: Classify<E>> Classify<E> for Knowing<C, ()> {
     fn verdict(&mut self, error: &E) -> Verdict {
         self.fate.adjust(self.what.verdict(error))
+    }
+
+    fn erased<'e>(&self, error: &'e E) -> Option<Erased<'e>> {
+        self.what.erased(error)
     }
 }
 

@@ -42,6 +42,24 @@ pub use self::timed_out::TimedOut;
 pub trait Retryable {
     /// Classifies this error.
     fn verdict(&self) -> Verdict;
+
+    /// Returns what is inside an error whose type is erased, for the report on one that no rule knows.
+    #[doc(hidden)]
+    #[inline]
+    fn erased(&self) -> Option<Erased<'_>> {
+        None
+    }
+}
+
+/// An error whose type is erased, and where the crate looked for types in it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Erased<'a> {
+    pub(crate) chain: &'a (dyn core::error::Error + 'static),
+    /// The crates whose errors are known.
+    pub(crate) known: &'static [&'static str],
+    /// The user's own types, as the name of a type or a tuple.
+    pub(crate) own: Option<&'static str>,
 }
 
 /// Names the kind of a failure; limits beside `total` are set per kind.

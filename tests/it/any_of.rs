@@ -164,6 +164,60 @@ fn an_error_that_no_rule_knows_says_so_through_every_entry_point() {
     assert_eq!(io::Error::from(io::ErrorKind::Other).verdict(), Verdict::permanent());
 }
 
+#[test]
+fn a_report_says_what_was_looked_for_in_an_error_that_no_rule_knows() {
+    macro_rules! of {
+        ($make:expr) => {{
+            let mut report = Report::new();
+            let run = Policy::new().any_of::<(Busy, StoreError)>().report(&mut report);
+            assert!(run.run(|| Err::<(), _>($make)).is_err());
+            report
+        }};
+    }
+    fn check(report: &Report, type_name: &str, chain: &str) {
+        let unclassified = report.unclassified().unwrap();
+        assert_eq!((unclassified.type_name(), unclassified.chain()), (type_name, chain));
+        assert!(unclassified.own_types().eq([std::any::type_name::<Busy>(), std::any::type_name::<StoreError>()]));
+        for known in ["std", "persevere", "tokio 1", "tower 0.5"] {
+            assert!(unclassified.known_crates().contains(&known), "{known}");
+        }
+        let line = report.to_string();
+        assert!(line.contains("; nothing is known about ") && line.contains("StoreError, std, "), "{line}");
+    }
+    let boxed = of!(Box::<dyn Error>::from(Unknown("outer", Some("inner".into()))));
+    check(&boxed, "alloc::boxed::Box<dyn core::error::Error>", "outer: inner");
+    let below = || Unknown("outer", Some(Unknown("at https://me:secret@host/?token=x", None).into()));
+    check(&of!(anyhow::Error::new(below()).context("a")), "anyhow::Error", "a: outer: at https://***@host/?…");
+    check(&of!(anyhow::Error::from_boxed(Unknown("hidden", None).into())), "anyhow::Error", "hidden");
+
+    // Without `any_of`, through every entry point, shared ones too.
+    for door in Door::ALL {
+        let mut report = Report::new();
+        let fails = || Err::<(), _>(io::Error::other("no"));
+        through!(door, Policy::new().report(&mut report), fails).unwrap_err();
+        let unclassified = report.unclassified().unwrap();
+        assert_eq!((unclassified.type_name(), unclassified.chain()), ("std::io::error::Error", "no"), "{door:?}");
+        assert_eq!(unclassified.own_types().count(), 0);
+    }
+    let shared = Policy::new().any_of::<Busy>().shared::<anyhow::Error>();
+    let mut report = Report::new();
+    let _ = shared.report(&mut report).run(|| Err::<(), _>(anyhow::anyhow!("no")));
+    assert!(report.unclassified().unwrap().own_types().eq([std::any::type_name::<Busy>()]));
+
+    // A later run overwrites it, and an error that a rule knows leaves none.
+    let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)));
+    assert!(report.unclassified().is_none());
+    // A classifier of one's own may say so, too.
+    let _ = Policy::new()
+        .when(|(): &()| Verdict::unclassified())
+        .report_with(&mut report, |(), _: &mut _| Ok(()))
+        .run(|| Err::<(), _>(()));
+    assert_eq!(
+        report.unclassified().map(|unclassified| (unclassified.type_name(), unclassified.chain())),
+        Some(("()", ""))
+    );
+}
+
 #[retry(total = 2, backoff = 0.0, any_of(Busy, StoreError))]
 fn in_a_blocking_attribute(calls: &mut u32) -> anyhow::Result<u32> {
     *calls += 1;

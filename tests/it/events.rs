@@ -417,3 +417,51 @@ fn no_text_of_an_error_becomes_a_label() {
     });
     assert_eq!(counted.len(), 4);
 }
+
+/// What a run with this name tells about an error that no rule knows: the levels and the types that are named.
+fn unclassified(name: &'static str, error: fn() -> Box<dyn std::error::Error + Send + Sync>) -> Vec<Fields> {
+    let (_, lines) = Log::of(|| Policy::new().name(name).run(|| Err::<(), _>(error())));
+    let warning = |line| match line {
+        Told::Event(Level::WARN, _, fields) => Some(fields),
+        _ => None,
+    };
+    lines.into_iter().filter_map(warning).collect()
+}
+
+#[test]
+fn an_error_that_no_rule_knows_is_warned_of_once_for_each_name_and_type() {
+    let text = || "no".into();
+    let warned = unclassified("load", text);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert_eq!(warned[0]["retry.name"], "load");
+    assert_eq!(warned[0]["exception.type"], std::any::type_name::<Box<dyn std::error::Error + Send + Sync>>());
+    assert!(warned[0]["message"].contains("`any_of`"));
+    assert_eq!(unclassified("load", text), []);
+    assert_eq!(unclassified("store", text).len(), 1);
+    // The same name with another type, through every entry point, observed and not.
+    for (index, door) in Door::ALL.into_iter().enumerate() {
+        let name: &'static str = format!("door {index}").leak();
+        let fails = || Err::<(), _>(io::Error::other("no"));
+        for (round, expected) in [1, 0, 0].into_iter().enumerate() {
+            let policy = Policy::new().name(name);
+            let (_, lines) = Log::of(|| match round {
+                0 => through!(door, policy, fails).unwrap_err(),
+                _ => through!(door, policy.trace_errors(), fails).unwrap_err(),
+            });
+            let warnings = lines.iter().filter(|line| matches!(line, Told::Event(Level::WARN, ..))).count();
+            assert_eq!(warnings, expected, "{door:?} {lines:?}");
+        }
+    }
+    // What nobody heard is said again.
+    let deaf = Log { least: Some(Level::ERROR), ..Log::default() };
+    let _ = tracing::subscriber::with_default(deaf, || {
+        Policy::new().name("deaf").run(|| Err::<(), _>(io::Error::other("no")))
+    });
+    let run =
+        || Policy::new().name("deaf").any_of::<io::Error>().run(|| Err::<(), Box<dyn std::error::Error>>("no".into()));
+    let (_, lines) = Log::of(run);
+    let Some(Told::Event(_, _, fields)) = lines.iter().find(|line| matches!(line, Told::Event(Level::WARN, ..))) else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(fields["retry.own_types"], "std::io::error::Error");
+}

@@ -14,7 +14,7 @@ use crate::guard::Guards;
 use crate::observe::{Observe, Observer as _};
 use crate::policy::Policy;
 use crate::time::BlockingTimer;
-use crate::verdict::{Reached, Verdict};
+use crate::verdict::{Erased, Reached, Verdict};
 
 /// What is known of an attempt beside its error.
 #[derive(Debug, Default)]
@@ -68,6 +68,10 @@ pub(super) struct Knowing<'a, C> {
 impl<E, C: Classify<E>> Classify<E> for Knowing<'_, C> {
     fn verdict(&mut self, error: &E) -> Verdict {
         self.fate.of_error(self.classify.verdict(error))
+    }
+
+    fn erased<'e>(&self, error: &'e E) -> Option<Erased<'e>> {
+        self.classify.erased(error)
     }
 }
 
