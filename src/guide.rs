@@ -9,6 +9,7 @@
 //! | May this be done twice? | [`safe_to_repeat`] |
 //! | Which errors of mine are worth another attempt? | [`your_own_errors`] |
 //! | Which clients are known, and what is left to me? | [`clients`] |
+//! | How do I repeat a transaction? | [`transactions`] |
 //! | How do I send requests again, and which? | [`http`] |
 //! | How do I keep to a time? | [`deadlines`] |
 //! | How do I stop it? | [`cancellation`] |
@@ -76,6 +77,9 @@ pages! {
     safe_to_repeat: "May this be done twice?",
     your_own_errors: "Which errors of mine are worth another attempt?",
     clients: "Which clients are known, and what is left to me?",
+    // The examples of this page need the clients of databases: `tests/servers` builds them.
+    #[cfg(not(doctest))]
+    transactions: "How do I repeat a transaction?",
     // The examples of this and the next such page need a client: `tests/http` runs them.
     #[cfg(not(doctest))]
     http: "How do I send requests again, and which?",

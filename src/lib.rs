@@ -33,6 +33,10 @@ pub mod testing;
 mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
+/// Transactions that run again unless they may have been applied: see [`transaction!`](crate::transaction!).
+pub mod transaction {
+    pub use crate::entry::transaction::Failed;
+}
 mod verdict;
 
 #[cfg(feature = "std")]

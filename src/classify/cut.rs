@@ -25,11 +25,15 @@ macro_rules! clients {
             )*
         )*
 
-        /// In a box `Cut` hides the error inside, because its source is that error's.
+        /// In a box `Cut` and a transaction's `Failed` hide the error inside, because their source is that error's.
         pub(super) fn verdict(error: &(dyn Error + 'static)) -> Option<Verdict> {
             $(
                 #[cfg($on)]
                 if let Some(error) = super::boxed::found::<crate::verdict::Cut<$error>>(error) {
+                    return Some(crate::verdict::Retryable::verdict(error));
+                }
+                #[cfg($on)]
+                if let Some(error) = super::boxed::found::<crate::entry::transaction::Failed<$error>>(error) {
                     return Some(crate::verdict::Retryable::verdict(error));
                 }
             )*

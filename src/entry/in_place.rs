@@ -127,7 +127,8 @@ macro_rules! retry_async {
     };
     // Statements that are there if the attempt is named.
     (@with ($attempt:pat_param) { $($statement:tt)* }) => { $($statement)* };
-    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block) => {
+    // A transaction's phase says in its failure whether it took effect.
+    (@emit ($policy:expr) ($($before:block)?) ($($attempt:pat_param)?) ($result:ty) $operation:block $(, $phase:ident)?) => {
         // A `match` keeps what the policy borrows until the run is over, as a function's call does.
         match $crate::__private::drive($policy) {
             mut __persevere_run => {
@@ -157,13 +158,16 @@ macro_rules! retry_async {
                         };
                         __persevere_run.outcome(__persevere_ended)
                     };
+                    $(let __persevere_outcome = $phase.place(&mut __persevere_run, __persevere_outcome);)?
                     let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
                         $crate::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
                         $crate::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
                     };
                     $crate::__private::rest($crate::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
                     if let $crate::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
-                        break $crate::__private::Result::Err(__persevere_late);
+                        let __persevere_outcome = $crate::__private::Result::Err(__persevere_late);
+                        $(let __persevere_outcome = $phase.place(&mut __persevere_run, __persevere_outcome);)?
+                        break __persevere_outcome;
                     }
                 }
             }

@@ -3,6 +3,7 @@
 mod blocking;
 mod future;
 mod in_place;
+pub(crate) mod transaction;
 
 pub use self::blocking::retry;
 pub use self::future::retry_async;

@@ -47,4 +47,5 @@ mod time;
 mod timeline;
 mod tower;
 mod traits;
+mod transaction;
 mod unreachable;

@@ -82,11 +82,56 @@ pub async fn diverging() -> Result<usize, ::std::io::Error> {
     persevere::retry_async!(persevere::Policy::new(), { return Err(::std::io::ErrorKind::Other.into()) })
 }
 
+struct Pool;
+struct Transaction;
+
+impl Pool {
+    async fn begin(&self) -> Result<Transaction, ::std::io::Error> {
+        ::std::future::ready(Ok(Transaction)).await
+    }
+}
+
+impl Transaction {
+    async fn execute(&mut self, text: &str) -> Result<usize, ::std::io::Error> {
+        ::std::future::ready(Ok(text.len())).await
+    }
+
+    async fn commit(self) -> Result<(), ::std::io::Error> {
+        ::std::future::ready(Ok(())).await
+    }
+
+    async fn rollback(self) -> Result<(), ::std::io::Error> {
+        ::std::future::ready(Ok(())).await
+    }
+}
+
+/// A transaction, in every form.
+///
+/// # Errors
+///
+/// Never.
+pub async fn stored(text: &str) -> Result<usize, persevere::transaction::Failed<::std::io::Error>> {
+    let policy = persevere::Policy::new();
+    let pool = Pool;
+    let one = persevere::transaction!(policy, pool.begin(), -> Result<usize, ::std::io::Error> |tx| {
+        tx.execute(text).await
+    })?;
+    let kept = persevere::transaction!(
+        policy, pool.begin(), once = |tx| tx.execute(text).await.map(|rows| rows > 0),
+        -> Result<usize, ::std::io::Error> |tx| { tx.execute(text).await },
+    )?;
+    let lent = persevere::transaction!(
+        &policy, let mut tx = pool.begin(), async { tx.execute(text).await?; Pool.begin().await },
+        -> Result<usize, ::std::io::Error> |tx| { tx.execute(text).await }
+    )?;
+    Ok(one + kept + lent)
+}
+
 fn told(text: &str, _: persevere::Attempt) -> Result<usize, ::std::io::Error> {
     if text.is_empty() { Err(::std::io::ErrorKind::InvalidInput.into()) } else { Ok(text.len()) }
 }
 
 fn main() {
-    drop((waiting("x"), in_place("x"), diverging()));
+    drop((waiting("x"), in_place("x"), diverging(), stored("x")));
     let _ = blocking("abc", persevere::Report::new());
 }
