@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use persevere::{Fault, Reached, Retryable, Verdict};
@@ -207,6 +208,67 @@ async fn carry(mut client: TcpStream, server: SocketAddr, mut faults: watch::Rec
     }
 }
 
+/// What a proxy loses of a `COMMIT`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lost {
+    /// The server never gets it.
+    Request,
+    /// The server applies it, and the client never gets the answer.
+    Answer,
+}
+
+/// A proxy in front of PostgreSQL that loses a part of some `COMMIT`s, and resets the client's connection then.
+pub struct LosesCommit {
+    pub address: SocketAddr,
+    left: Arc<AtomicUsize>,
+}
+
+impl LosesCommit {
+    /// Loses a part of the next `count` of them.
+    pub async fn new(server: SocketAddr, lost: Lost, count: usize) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let left = Arc::new(AtomicUsize::new(count));
+        let shared = left.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(carry_all_but_commits(client, server, lost, shared.clone()));
+            }
+        });
+        Self { address, left }
+    }
+
+    /// Returns how many `COMMIT`s it will still lose.
+    pub fn left(&self) -> usize {
+        self.left.load(Relaxed)
+    }
+}
+
+async fn carry_all_but_commits(mut client: TcpStream, server: SocketAddr, lost: Lost, left: Arc<AtomicUsize>) {
+    let mut server = TcpStream::connect(server).await.unwrap();
+    let (mut sent, mut answered) = ([0; 8192], [0; 8192]);
+    loop {
+        tokio::select! {
+            count = client.read(&mut sent) => {
+                let Ok(count @ 1..) = count else { return };
+                let commits = sent[..count].windows(6).any(|word| word == b"COMMIT");
+                if commits && left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    if lost == Lost::Answer {
+                        server.write_all(&sent[..count]).await.unwrap();
+                        assert_ne!(server.read(&mut answered).await.unwrap(), 0);
+                    }
+                    return reset(client);
+                }
+                if server.write_all(&sent[..count]).await.is_err() { return }
+            }
+            count = server.read(&mut answered) => {
+                let Ok(count @ 1..) = count else { return };
+                if client.write_all(&answered[..count]).await.is_err() { return }
+            }
+        }
+    }
+}
+
 /// Waits until `condition` holds, for at most five seconds.
 pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     for _ in 0..500 {
@@ -231,3 +293,8 @@ pub fn err<T, E>(what: &str, result: Result<T, E>) -> E {
 pub fn shown(value: &impl Debug) -> String {
     format!("{value:?}")
 }
+
+/// The examples of the guide that need the clients.
+#[cfg(doctest)]
+#[doc = include_str!("../../../src/guide/transactions.md")]
+pub struct Transactions;

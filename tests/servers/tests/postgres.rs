@@ -620,6 +620,7 @@ mod what_transparent_leaves {
 
 mod what_an_entry_point_makes {
     use super::*;
+    use persevere::transaction::Failed;
     use persevere::{Breaker, Cut, Policy, Rejected, retry_async};
 
     fn refusal() -> Rejected {
@@ -708,6 +709,19 @@ mod what_an_entry_point_makes {
         through_sqlx_0_8: sqlx_0_8::Error,
         through_sqlx_0_9: sqlx_0_9::Error,
     );
+
+    #[tokio::test]
+    async fn a_transactions_failure_says_in_a_box_whether_it_was_applied() {
+        let _turn = turn().await;
+        let lost = async || {
+            let lost = "select pg_terminate_backend(pg_backend_pid())";
+            err("lost", client::<TokioPostgres>("PG_URL").await.run(lost).await)
+        };
+        assert_verdict("not applied", Failed::NotApplied(lost().await), unsent(Fault::Read));
+        assert_verdict("ambiguous", Failed::Ambiguous(lost().await), unknown(Fault::Read));
+        let full = sqlx_0_9::Error::PoolTimedOut;
+        assert_verdict("not applied, of sqlx", Failed::NotApplied(full), unsent(Fault::Throttle));
+    }
 
     #[tokio::test]
     async fn an_attempt_at_a_silent_server_is_cut() {
