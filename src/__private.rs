@@ -13,7 +13,7 @@ use crate::drive::plan::{Name, Named, Plan};
 pub use crate::drive::retry::IntoRetry;
 use crate::drive::retry::Retry;
 pub use crate::drive::{Driver, Memory, Step};
-pub use crate::entry::transaction::{Phase, prepare};
+pub use crate::entry::transaction::{Cause, Phase, prepare};
 #[cfg(feature = "std")]
 pub use crate::guard::nesting::Nested;
 use crate::observe::event::Event;

@@ -133,6 +133,18 @@ where
     Retry { plan, classify: Phased(classify), accept, observe, before, timer }
 }
 
+/// The client's error, of a type that is known before it becomes the run's. So the compiler names both if it can't.
+#[derive(Debug)]
+pub struct Cause<C>(pub C);
+
+impl<C> Cause<C> {
+    /// Makes the run's error of it.
+    #[inline]
+    pub fn into<E: From<C>>(self) -> E {
+        self.0.into()
+    }
+}
+
 /// How far the attempt has come, and whether an earlier `COMMIT` is still open.
 #[derive(Debug)]
 pub struct Phase {
@@ -344,7 +356,16 @@ macro_rules! transaction {
                     )?
                     let __persevere_done: $crate::__private::Result<$value, $error> = {
                         let $tx = &mut __persevere_tx;
-                        async { $body }.await
+                        async {
+                            // Never taken: it gives the body its type.
+                            if let $crate::__private::Option::Some(__persevere_never) =
+                                $crate::__private::Option::None::<$crate::__private::Result<$value, $error>>
+                            {
+                                return __persevere_never;
+                            }
+                            $body
+                        }
+                        .await
                     };
                     match __persevere_done {
                         $crate::__private::Result::Ok(__persevere_value) => {
@@ -373,7 +394,7 @@ macro_rules! transaction {
     };
     (@not_applied $error:ty, $cause:expr) => {
         $crate::__private::Result::Err($crate::transaction::Failed::NotApplied(
-            <$error as $crate::__private::From<_>>::from($cause),
+            $crate::__private::Cause($cause).into::<$error>(),
         ))
     };
     ($policy:expr, let $client:pat = $get:expr, $begin:expr, once = |$once:ident| $new:expr,
@@ -391,5 +412,12 @@ macro_rules! transaction {
     };
     ($policy:expr, $begin:expr, -> Result<$value:ty, $error:ty> |$tx:ident| $body:block $(,)?) => {
         $crate::transaction!(@emit ($policy) (false) () ($begin) () ($value) ($error) ($tx) $body)
+    };
+    ($($wrong:tt)*) => {
+        ::core::compile_error!(
+            "`transaction!` takes a policy, what begins the transaction, and a typed body: `transaction!(policy, \
+             pool.begin(), -> Result<T, E> |tx| { .. })`, or with a pool's client: `transaction!(policy, let mut client = \
+             pool.get(), client.transaction(), -> Result<T, E> |tx| { .. })`"
+        )
     };
 }
