@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use persevere::{Fault, Reached, Retryable, TimedOut, Verdict};
+use persevere::{Fault, Reached, Retryable, TimedOut};
 use tests_servers::{
     Full, PERMANENT, Peer, Proxy, address, assert_verdict, at, control, err, given, nobody, peer, turn, unknown,
     unsent, until, with,
@@ -101,6 +101,9 @@ for_each_client!(
     a_lock_that_is_not_to_be_had_is_transient,
     a_canceled_statement_is_a_timeout,
     a_standby_refuses_writes,
+    a_standby_that_must_go_on_took_no_effect,
+    a_server_that_shuts_down_accepts_nobody,
+    a_prepared_statement_of_another_client_is_permanent,
     a_server_that_accepts_nobody_yet_is_a_connect_fault,
     too_many_connections_are_a_throttle,
     a_terminated_backend_may_have_committed,
@@ -200,6 +203,44 @@ mod scenarios {
         let mut standby = client::<C>("PG_STANDBY_URL").await;
         let error = err("write", standby.fetch("update counter set v = 0").await);
         assert_verdict("standby", error, unsent(Fault::Status));
+    }
+
+    /// The primary removes rows that a query on the standby may still see.
+    pub async fn a_standby_that_must_go_on_took_no_effect<C: Client>() {
+        let (mut primary, mut standby) = (client::<C>("PG_URL").await, client::<C>("PG_STANDBY_URL").await);
+        ran(&mut primary, "drop table if exists seen; create table seen (a int); insert into seen values (1)").await;
+        until("the table on the standby", async || standby.fetch("select 1 / count(*) from seen").await.is_ok()).await;
+        ran(&mut standby, "begin isolation level repeatable read; select * from seen").await;
+        let (result, ()) = tokio::join!(standby.fetch("select pg_sleep(20)"), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            ran(&mut primary, "delete from seen").await;
+            ran(&mut primary, "vacuum seen").await;
+        });
+        assert_verdict("conflict with recovery", err("conflict", result), unsent(Fault::Status));
+    }
+
+    pub async fn a_server_that_shuts_down_accepts_nobody<C: Client>() {
+        let _last = client::<C>("PG_URL").await;
+        control(&["pg", "close"]);
+        let mut seen = None;
+        until("a refusal", async || {
+            seen = C::connect(&given("PG_URL")).await.err();
+            seen.is_some()
+        })
+        .await;
+        control(&["pg", "stop", "fast"]);
+        control(&["pg", "start"]);
+        assert_verdict("shutting down", seen.unwrap(), unsent(Fault::Connect));
+    }
+
+    /// Behind PgBouncer two clients share a connection, and sqlx gives their statements the same names.
+    pub async fn a_prepared_statement_of_another_client_is_permanent<C: Client>() {
+        let url = given("PGBOUNCER_URL");
+        let (mut one, mut other) = (C::connect(&url).await.unwrap(), C::connect(&url).await.unwrap());
+        ran(&mut one, "prepare mine as select 1").await;
+        let error = err("prepare", other.run("prepare mine as select 1").await);
+        ran(&mut other, "deallocate all").await;
+        assert_verdict("42P05", error, PERMANENT);
     }
 
     pub async fn a_server_that_accepts_nobody_yet_is_a_connect_fault<C: Client>() {
@@ -723,13 +764,28 @@ mod what_an_entry_point_makes {
         assert_verdict("not applied, of sqlx", Failed::NotApplied(full), unsent(Fault::Throttle));
     }
 
+    const DEADLINE: Duration = Duration::from_millis(150);
+    const POLICY: Policy = Policy::new().total(5);
+
+    #[persevere::retry(policy = POLICY, deadline = DEADLINE)]
+    async fn by_the_attribute(url: &str) -> Result<(), sqlx_0_9::Error> {
+        Sqlx09::connect(url).await.map(drop)
+    }
+
     #[tokio::test]
-    async fn an_attempt_at_a_silent_server_is_cut() {
+    async fn a_silent_server_is_cut_through_every_entry_point() {
         let url = at(&given("PG_URL"), peer(Peer::Silent).await);
-        let policy = Policy::new().total(1).attempt_timeout(Duration::from_millis(50));
+        let policy = POLICY.deadline(DEADLINE);
         let started = std::time::Instant::now();
-        let error = err("silent", retry_async(policy, || Sqlx09::connect(&url)).await);
-        assert_verdict("cut", error, Verdict::transient().with_fault(Fault::Timeout));
-        assert!(started.elapsed() < Duration::from_secs(1));
+        let function = retry_async(policy, || Sqlx09::connect(&url)).await;
+        assert_verdict("function", err("function", function), unknown(Fault::Timeout));
+        let older = retry_async(policy, || Sqlx08::connect(&url)).await;
+        assert_verdict("sqlx 0.8", err("sqlx 0.8", older), unknown(Fault::Timeout));
+        let in_place = retry_async!(policy, Sqlx09::connect(&url).await);
+        assert_verdict("macro", err("macro", in_place), unknown(Fault::Timeout));
+        assert_verdict("attribute", err("attribute", by_the_attribute(&url).await), unknown(Fault::Timeout));
+        let anyhow = retry_async(policy, || async { Ok::<_, anyhow::Error>(Sqlx09::connect(&url).await?) }).await;
+        assert_eq!(err("anyhow", anyhow).verdict(), unknown(Fault::Timeout));
+        assert!(started.elapsed() < 5 * DEADLINE + Duration::from_millis(200), "{:?}", started.elapsed());
     }
 }

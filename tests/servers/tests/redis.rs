@@ -408,3 +408,33 @@ fn what_the_client_says_by_itself_is_decided() {
         assert_verdict(&format!("{kind:?}"), RedisError::from((kind, "a text")), expected);
     }
 }
+
+const DEADLINE: Duration = Duration::from_millis(150);
+const POLICY: persevere::Policy = persevere::Policy::new().total(5);
+
+/// Redis' own limit on an answer is half a second.
+#[persevere::retry(policy = POLICY, deadline = DEADLINE)]
+async fn by_the_attribute(address: SocketAddr) -> RedisResult<()> {
+    ping(address).await
+}
+
+async fn ping(address: SocketAddr) -> RedisResult<()> {
+    let mut redis = connect_async(address).await?;
+    command("PING").query_async(&mut redis).await
+}
+
+#[tokio::test]
+async fn a_silent_server_is_cut_at_the_deadline() {
+    let address = peer(Peer::Silent).await;
+    let policy = POLICY.deadline(DEADLINE);
+    let started = std::time::Instant::now();
+    assert_verdict(
+        "function",
+        err("function", persevere::retry_async(policy, || ping(address)).await),
+        unknown(Fault::Timeout),
+    );
+    let in_place = persevere::retry_async!(policy, ping(address).await);
+    assert_verdict("macro", err("macro", in_place), unknown(Fault::Timeout));
+    assert_verdict("attribute", err("attribute", by_the_attribute(address).await), unknown(Fault::Timeout));
+    assert!(started.elapsed() < 3 * DEADLINE + Duration::from_millis(200), "{:?}", started.elapsed());
+}
