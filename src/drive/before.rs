@@ -11,7 +11,7 @@ pub trait Before {
     /// Whether there is a hook to call.
     const HOOKED: bool;
     /// What is kept over the wait: nothing where there is no hook.
-    type Note: Copy;
+    type Note: Copy + Send;
     const NOTHING: Self::Note;
 
     fn note(event: impl FnOnce() -> Event<'static>) -> Self::Note;

@@ -76,6 +76,10 @@ impl<D: Deref<Target = Budget>> Observer for Spending<D> {
         let fault = retry.verdict.fault();
         // A door that waits for its turn before it begins an attempt may have been cut there.
         self.give_back();
+        // A download that came further goes on with new work: that is no load beside the first request's.
+        if retry.verdict.has_earned() {
+            return Ok(());
+        }
         if !self.budget.withdraw(fault) {
             return Err(StopReason::BudgetExhausted);
         }

@@ -8,7 +8,7 @@ use self::streak::Streak;
 use crate::policy::backoff::{Pace, Rule};
 use crate::policy::{Hints, LIMITS, Policy, StreakPolicy, StreakRules, UNLIMITED, UNSET_LIMITS, jitter, slot};
 use crate::time::nanos::{self, Seconds};
-use crate::verdict::{Fault, Reached, Verdict};
+use crate::verdict::{Fault, Progress, Reached, Verdict};
 
 pub(crate) mod streak;
 
@@ -276,24 +276,6 @@ impl State {
     }
 }
 
-/// Whether the attempt that failed got further before it did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    None,
-    /// The limits begin anew, and the waits go on growing.
-    Limits,
-    /// The limits and the waits begin anew.
-    LimitsAndPace,
-}
-
-impl Progress {
-    /// What a verdict says to a run that does not look at the time.
-    #[inline]
-    pub(crate) const fn of(verdict: &Verdict) -> Self {
-        if verdict.progressed { Self::Limits } else { Self::None }
-    }
-}
-
 /// The wait that something else than the policy's backoff has for this failure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Listed {
@@ -331,7 +313,7 @@ impl Extra {
     };
 
     pub(crate) const fn of(verdict: &Verdict) -> Self {
-        Self { progress: Progress::of(verdict), ..Self::NOTHING }
+        Self { progress: verdict.progress, ..Self::NOTHING }
     }
 }
 
@@ -340,7 +322,7 @@ impl Extra {
 #[inline(always)]
 pub(crate) fn is_usual(policy: &Policy, verdict: &Verdict) -> bool {
     // One after the other: as one expression it is computed whole.
-    if verdict.progressed || !policy.rule.is_usual() {
+    if verdict.has_progressed() || !policy.rule.is_usual() {
         return false;
     }
     if verdict.asks_for_wait() {

@@ -2,8 +2,8 @@
 
 use crate::policy::backoff::{Pace, Rule};
 use crate::policy::{FAULTS, StreakRules};
-use crate::run::{Extra, Listed, Progress};
-use crate::verdict::{Fault, Verdict};
+use crate::run::{Extra, Listed};
+use crate::verdict::{Fault, Progress, Verdict};
 
 /// What a run for work that lasts remembers beside its state.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl Streak {
         let earned = lived >= self.wait && lived >= rule.base;
         let healthy = rules.reset_after != u64::MAX && lived >= rules.reset_after;
         let progress =
-            if healthy || verdict.progressed && earned { Progress::LimitsAndPace } else { Progress::of(verdict) };
+            if healthy || verdict.has_progressed() && earned { Progress::LimitsAndPace } else { verdict.progress };
         if progress == Progress::LimitsAndPace {
             (self.waits, self.paces) = ([0; FAULTS + 1], [Pace::FRESH; FAULTS + 1]);
         }

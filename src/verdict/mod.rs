@@ -143,6 +143,16 @@ pub enum Reached {
     Maybe,
 }
 
+/// Whether the attempt that failed got further before it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    None,
+    /// The limits begin anew, and the waits go on growing.
+    Limits,
+    /// The limits and the waits begin anew.
+    LimitsAndPace,
+}
+
 /// The classification of one failure: transient or permanent, its fault, what was reached, and the server's hint.
 ///
 /// ```
@@ -158,7 +168,6 @@ pub enum Reached {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use]
-#[allow(clippy::struct_excessive_bools)] // Four facts that do not depend on each other.
 pub struct Verdict {
     /// In nanoseconds, one more than it is; 0 for none. In place of an `Option`, to keep a verdict in two words.
     hint: u64,
@@ -167,8 +176,7 @@ pub struct Verdict {
     pub(crate) reached: Reached,
     /// Whether the operation still has what an attempt needs; a request's body may be gone.
     pub(crate) repeatable: bool,
-    /// Whether the operation got further than before, and then failed.
-    pub(crate) progressed: bool,
+    pub(crate) progress: Progress,
     /// Whether it is permanent only because no rule knows the error.
     pub(crate) unclassified: bool,
     /// 0 for none, which is no status.
@@ -185,7 +193,7 @@ impl Verdict {
             fault: Fault::Other,
             reached: Reached::Maybe,
             repeatable: true,
-            progressed: false,
+            progress: Progress::None,
             unclassified: false,
             status: 0,
         }
@@ -273,14 +281,27 @@ impl Verdict {
     /// ```
     #[inline]
     pub const fn progressed(mut self) -> Self {
-        self.progressed = true;
+        self.progress = Progress::Limits;
+        self
+    }
+
+    /// Returns whether the operation got so much further that the waits begin anew.
+    #[cfg(target_has_atomic = "64")]
+    pub(crate) const fn has_earned(&self) -> bool {
+        matches!(self.progress, Progress::LimitsAndPace)
+    }
+
+    /// Says that the operation got so much further that the waits begin anew, too.
+    #[cfg(feature = "reqwest")]
+    pub(crate) const fn earned(mut self) -> Self {
+        self.progress = Progress::LimitsAndPace;
         self
     }
 
     /// Returns whether the operation got further before it failed.
     #[inline]
     pub const fn has_progressed(&self) -> bool {
-        self.progressed
+        !matches!(self.progress, Progress::None)
     }
 
     /// Marks the failure as one of the connect: the operation was not sent.
@@ -359,7 +380,7 @@ impl core::fmt::Debug for Verdict {
             .field("fault", &self.fault)
             .field("reached", &self.reached)
             .field("repeatable", &self.repeatable)
-            .field("progressed", &self.progressed)
+            .field("progress", &self.progress)
             .field("unclassified", &self.unclassified)
             .field("hint", &self.hint())
             .field("status", &self.status())

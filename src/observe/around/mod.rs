@@ -17,7 +17,7 @@ pub(crate) const fn gave_up(_: crate::run::StopReason, _: u32, _: u32) {}
 pub trait Around {
     type And<A: Around>: Around;
     /// Whether a run inside the attempt gave up.
-    type Mark: Copy + Into<Marked>;
+    type Mark: Copy + Send + Into<Marked>;
     const UNMARKED: Self::Mark;
 
     /// Runs a blocking attempt, or what makes an attempt's future.
