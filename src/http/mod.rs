@@ -148,6 +148,8 @@
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod client;
 mod date;
+#[cfg(feature = "reqwest")]
+mod download;
 mod error;
 mod method;
 mod policy;
@@ -158,6 +160,8 @@ mod status;
 pub use self::client::{AgentRequest, RetryAgent};
 #[cfg(feature = "reqwest")]
 pub use self::client::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+#[cfg(feature = "reqwest")]
+pub use self::download::{Download, DownloadError};
 pub use self::error::{Response, StatusError, error_for_status};
 pub use self::method::is_idempotent;
 pub use self::policy::HttpPolicy;

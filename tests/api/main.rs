@@ -102,6 +102,8 @@ const TRAITS: [&str; 6] = ["Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe
 const EXCEPT: &[(&str, &[&str], &str)] = &[
     ("AgentRequest", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
     ("RetryAgent", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
+    ("Download", &["Sync", "UnwindSafe", "RefUnwindSafe"], "it holds a request that is under way"),
+    ("DownloadError", &["UnwindSafe", "RefUnwindSafe"], "it holds an error of any client's"),
     ("ResponseFuture", &["UnwindSafe", "RefUnwindSafe"], "it may hold a task's waker while it waits"),
     ("SharedAsyncHook", &["UnwindSafe", "RefUnwindSafe"], "it holds a closure of any kind"),
     ("SharedHook", &["UnwindSafe", "RefUnwindSafe"], "it holds a closure of any kind"),

@@ -3,6 +3,7 @@
 mod certificates;
 mod connecting;
 mod doors;
+mod download;
 mod faults;
 mod guards;
 mod headers;

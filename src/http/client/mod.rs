@@ -13,5 +13,7 @@ mod ureq;
 
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+#[cfg(feature = "reqwest")]
+pub(super) use self::template::{again, drain, shorten};
 #[cfg(feature = "ureq")]
 pub use self::ureq::{AgentRequest, RetryAgent};

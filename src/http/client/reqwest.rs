@@ -24,6 +24,7 @@ use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
 use crate::drive::{Driver, Step};
+use crate::http::download::{Download, Fetch, Known, SendHook, course};
 use crate::http::{HttpPolicy, Statuses};
 use crate::observe::{Observe, Observer as _};
 use crate::policy::Policy;
@@ -206,6 +207,37 @@ where
         K: Accept<V>,
     {
         self.run(reqwest::Response::json, whole)
+    }
+
+    /// Downloads the body, which goes on where it broke.
+    ///
+    /// Nothing is sent before the body is read. A policy's [`when_ok`](Retry::when_ok) is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Reading it gives a [`DownloadError`](crate::http::DownloadError). A status that is not retried is one, too.
+    pub fn download<'a>(self) -> Download<'a>
+    where
+        P: Send + 'a,
+        C: Send + 'a,
+        O: Send + 'a,
+        B: SendHook + Send + 'a,
+        T: Timer<Sleep: Send> + Send + 'a,
+    {
+        let Self { builder, retry, mut rules } = self;
+        let guards = rules.guards();
+        let (client, built) = builder.build_split();
+        let mut known = Known { policy: *retry.plan.policy().borrow(), once: false };
+        let mut http = HttpPolicy::new(known.policy);
+        let mut parts = false;
+        if let Ok(request) = &built {
+            (known.policy, http, _) =
+                rules.of(known.policy, request.method(), request.headers(), request.url().as_str());
+            known.once = request.try_clone().is_none();
+            parts = !known.once && request.method() == Method::GET;
+        }
+        let course = course(retry, guards, known);
+        Download::new(Fetch { client, request: built.map_err(Some), course, rules: http, limit: None }, parts)
     }
 
     fn run<V, R, F, D, W>(self, read: R, discard: D) -> impl Future<Output = Result<V, Error>>

@@ -93,7 +93,7 @@ impl Template {
     }
 }
 
-pub(super) fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
+pub(in crate::http) fn shorten(timeout: &mut Option<Duration>, limit: Option<Duration>) {
     if let Some(limit) = limit {
         *timeout = Some(timeout.map_or(limit, |timeout| timeout.min(limit)));
     }
@@ -183,7 +183,7 @@ const DRAINED: usize = 64 * 1024;
 
 /// Reads what has come of a body, so that its connection can be used again, and returns the response without it. Never
 /// waits for a server that is slow.
-pub(super) async fn drain(mut response: Response) -> Response {
+pub(in crate::http) async fn drain(mut response: Response) -> Response {
     let headers = mem::take(response.headers_mut());
     let bare = without_body(response.status(), response.version(), response.url().clone(), headers);
     let mut turns = 16;
@@ -218,4 +218,4 @@ pub(super) fn without_body(
     response
 }
 
-pub(super) use again;
+pub(in crate::http) use again;

@@ -1,0 +1,253 @@
+//! Downloads over async reqwest.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
+use std::boxed::Box;
+
+use ::reqwest::{Body, Client, Error, Request};
+use hyper::body::{Body as _, Bytes};
+
+use super::content::{CUT, Content, Ended, Then};
+use super::course::{Boxed, Course, End, Next, Outcome, finished};
+use super::error::{Cause, DownloadError};
+use super::{Progress, settings};
+use crate::http::HttpPolicy;
+use crate::http::client::{again, drain, shorten};
+use crate::verdict::{Retryable as _, Verdict};
+
+/// The body of a download: it goes on where it broke, as long as the policy allows.
+///
+/// [`RetryRequest::download`](crate::http::RetryRequest::download) makes one. It does nothing until it is read, by
+/// [`chunk`](Download::chunk) or, with the feature `stream`, as a stream of chunks. It is `Send`, and has a type that can
+/// be written into a field.
+///
+/// An attempt is a request and the reading of its body. After a failure the next one asks for what is missing, with the
+/// first answer's strong validator: an `ETag`, or a `Last-Modified` that is old enough. If the server has another version
+/// by then, or shows no validator, what came before is of no use: the download ends with an error, or begins anew if
+/// [`restarts`](Download::restarts) allows that. The bytes that come out are always those of one version.
+///
+/// A failure after a new furthest position is the first of a new streak. So `total(3)` gives up after four failures in a
+/// row that brought nothing, however often the body broke before.
+///
+/// The request always goes to its first URL, whatever redirects came before, and asks for content that is not compressed.
+/// A body that the client decompressed is never continued, so build the client without decompression.
+///
+/// Give the client a `read_timeout`: without one a server that goes silent is never noticed. An attempt timeout and a
+/// deadline cut the body, too. After the former the download goes on where it was cut.
+///
+/// ```no_run
+/// use persevere::{Policy, http::{DownloadError, RetryClient}};
+/// use std::time::Duration;
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = reqwest::Client::builder().read_timeout(Duration::from_secs(20)).build()?;
+/// let client = RetryClient::new(client, Policy::new().total(5));
+/// let mut body = client.get("https://example.org/film").download();
+/// while let Some(chunk) = body.chunk().await? {
+///     println!("{} of {:?}", body.position(), body.total());
+///     # let _ = chunk;
+/// }
+/// # Ok(()) }
+/// ```
+#[must_use = "a download does nothing until it is read"]
+pub struct Download<'a> {
+    content: Content,
+    progress: Option<Progress<'a>>,
+    stage: Stage<'a>,
+}
+
+enum Stage<'a> {
+    Begin(Fetch<'a>),
+    Connecting(Boxed<'a, (Fetch<'a>, Content, Connected)>),
+    Reading(Fetch<'a>, Body),
+    Done,
+}
+
+/// What an attempt to read on came to.
+type Connected = Result<Option<Body>, DownloadError>;
+
+/// What asks for the content.
+pub(crate) struct Fetch<'a> {
+    pub(crate) client: Client,
+    /// The error if it could not be built.
+    pub(crate) request: Result<Request, Option<Error>>,
+    pub(crate) course: Box<dyn Course<Error> + 'a>,
+    pub(crate) rules: HttpPolicy,
+    pub(crate) limit: Option<Duration>,
+}
+
+impl<'a> Download<'a> {
+    settings!();
+
+    pub(crate) fn new(fetch: Fetch<'a>, parts: bool) -> Self {
+        Self { content: Content::new(parts), progress: None, stage: Stage::Begin(fetch) }
+    }
+
+    /// Returns the next piece of the body, or `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// [`DownloadError`]: the last failure when the policy gave up, or why what came before could not be continued. After
+    /// it there are no more pieces.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe. The next call goes on with the request or the wait that was under way.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, DownloadError> {
+        poll_fn(|context| self.poll_chunk(context)).await.transpose()
+    }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, DownloadError>>> {
+        loop {
+            match &mut self.stage {
+                Stage::Begin(_) => self.connect(None, true),
+                Stage::Connecting(connecting) => {
+                    let (fetch, held, body) = ready!(connecting.as_mut().poll(context));
+                    self.content = held;
+                    match body {
+                        Ok(Some(body)) => self.stage = Stage::Reading(fetch, body),
+                        Ok(None) => self.stage = Stage::Done,
+                        Err(error) => {
+                            self.stage = Stage::Done;
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                }
+                Stage::Reading(_, body) => match ready!(Pin::new(body).poll_frame(context)) {
+                    Some(Ok(frame)) => {
+                        let Ok(bytes) = frame.into_data() else { continue };
+                        if bytes.is_empty() {
+                            continue;
+                        }
+                        match self.content.take(bytes.len()) {
+                            Ok(()) => {
+                                let (have, total) = (self.content.have, self.content.total());
+                                if let Some(hook) = &mut self.progress {
+                                    hook(have, total);
+                                }
+                                return Poll::Ready(Some(Ok(bytes)));
+                            }
+                            Err(cause) => self.connect(Some(Ok(End::Failed(Verdict::permanent(), cause))), true),
+                        }
+                    }
+                    Some(Err(error)) => self.connect(Some(Err(error)), true),
+                    None => match self.content.end() {
+                        Ended::Whole => {
+                            if let Stage::Reading(mut fetch, _) = mem::replace(&mut self.stage, Stage::Done) {
+                                fetch.course.settle(Ok(End::Whole), &self.content);
+                            }
+                        }
+                        Ended::Rest if self.content.has_earned() => self.connect(None, false),
+                        Ended::Rest | Ended::Cut => self.connect(Some(Ok(End::Failed(CUT, Cause::Cut))), true),
+                    },
+                },
+                Stage::Done => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Goes on after this outcome of the last attempt, in a new attempt or in the same.
+    fn connect(&mut self, last: Option<Outcome<Error>>, new: bool) {
+        let content = mem::replace(&mut self.content, Content::new(false));
+        if let Stage::Begin(fetch) | Stage::Reading(fetch, _) = mem::replace(&mut self.stage, Stage::Done) {
+            self.stage = Stage::Connecting(Box::pin(connect(fetch, content, last, new)));
+        }
+    }
+}
+
+/// Waits and asks until there is a body to read. `None` if there is nothing more to read.
+async fn connect(
+    mut fetch: Fetch<'_>,
+    mut content: Content,
+    mut last: Option<Outcome<Error>>,
+    mut new: bool,
+) -> (Fetch<'_>, Content, Connected) {
+    loop {
+        if let Some(outcome) = last.take() {
+            match fetch.course.settle(outcome, &content) {
+                Next::Done(ended) => return (fetch, content, ended.map(|()| None)),
+                Next::Wait(wait, outcome) => {
+                    if fetch.course.rest(wait).await {
+                        return (fetch, content, finished(outcome).map(|()| None));
+                    }
+                }
+            }
+        }
+        if mem::replace(&mut new, true) {
+            content.begin();
+            match fetch.course.begin().await {
+                Ok(limit) => fetch.limit = limit,
+                Err(rejected) => {
+                    last = Some(Ok(End::Failed(rejected.verdict(), Cause::Rejected(rejected))));
+                    continue;
+                }
+            }
+        }
+        match ask(&mut fetch, &mut content).await {
+            Ok(body) => return (fetch, content, Ok(Some(body))),
+            Err(outcome) => last = Some(outcome),
+        }
+    }
+}
+
+/// Asks for what is missing, and for the whole at once if the answer to that is of no use.
+async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outcome<Error>> {
+    let template = match &mut fetch.request {
+        Ok(template) => template,
+        Err(error) => {
+            content.hopeless = true;
+            return Err(error.take().map_or(Ok(End::Failed(Verdict::permanent(), Cause::Cut)), Err));
+        }
+    };
+    loop {
+        let mut request = again!(Request, &*template);
+        if let Some(body) = template.body_mut().take_if(|body| body.as_bytes().is_none()) {
+            *request.body_mut() = Some(body);
+        }
+        shorten(request.timeout_mut(), fetch.limit);
+        content.ask(request.headers_mut());
+        let response = fetch.client.execute(request).await.map_err(Err)?;
+        match content.head(response.status(), response.version(), response.headers()) {
+            Then::Read => return Ok(::http::Response::from(response).into_body()),
+            Then::Whole => return Err(Ok(End::Whole)),
+            Then::AskAgain => drop(drain(response).await),
+            Then::Status => {
+                let (status, rules) = (response.status(), fetch.rules);
+                let verdict = rules.verdict(status, response.headers()).unwrap_or(Verdict::permanent());
+                drop(drain(response).await);
+                return Err(Ok(End::Failed(verdict.with_status(status.as_u16()), Cause::Status(status))));
+            }
+            Then::Fail(cause) => return Err(Ok(End::Failed(Verdict::permanent(), cause))),
+        }
+    }
+}
+
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Download<'_> {
+    type Item = Result<Bytes, DownloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(context)
+    }
+}
+
+#[cfg(feature = "stream")]
+impl futures_core::FusedStream for Download<'_> {
+    fn is_terminated(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+}
+
+/// Without the request: its URL and headers may hold secrets.
+impl fmt::Debug for Download<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("position", &self.position())
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}

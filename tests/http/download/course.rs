@@ -1,0 +1,253 @@
+//! What a policy does for a download: limits in a row, pace, guards, report, timeouts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use persevere::http::{Download, DownloadError, HttpPolicy, RetryClient};
+use persevere::testing::VirtualTimer;
+use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, StopReason};
+
+use super::origin::{Asked, Origin, Reply, part, reply, version};
+use crate::faults::install_provider;
+
+const LENGTH: usize = 10_000;
+const TAG: &str = "etag: \"v1\"\r\n";
+
+/// A server that gives so many bytes, and then breaks.
+fn piecewise(piece: usize) -> Origin {
+    Origin::new(move |_, asked| pieces(asked, piece))
+}
+
+fn pieces(asked: &Asked, piece: usize) -> Reply {
+    match asked.from() {
+        None => reply(200, TAG, &version(1, LENGTH), piece),
+        Some(from) => part(TAG, &version(1, LENGTH), from, LENGTH, piece),
+    }
+}
+
+fn session(policy: impl Into<HttpPolicy>) -> RetryClient<reqwest::Client> {
+    install_provider();
+    RetryClient::new(reqwest::Client::builder().no_proxy().build().unwrap(), policy)
+}
+
+async fn read(mut download: Download<'_>) -> Result<Vec<u8>, DownloadError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = download.chunk().await? {
+        body.extend(chunk);
+    }
+    Ok(body)
+}
+
+/// Not `Copy`, and with a type that can be written down.
+struct Job {
+    download: Download<'static>,
+}
+
+#[tokio::test]
+async fn a_download_can_be_kept_in_a_field_and_sent_to_a_task() {
+    let origin = piecewise(4_000);
+    let mut job = Job { download: session(Policy::new().backoff(Duration::ZERO)).get(origin.url()).download() };
+    let task = tokio::spawn(async move {
+        let first = job.download.chunk().await.unwrap().unwrap();
+        (first.len(), read(job.download).await)
+    });
+    let (first, rest) = task.await.unwrap();
+    assert!(rest.unwrap() == version(1, LENGTH)[first..]);
+}
+
+#[tokio::test]
+async fn a_download_is_a_stream_that_ends_once() {
+    let origin = piecewise(4_000);
+    let mut download = session(Policy::new().backoff(Duration::ZERO)).get(origin.url()).download();
+    let mut body = Vec::new();
+    while let Some(chunk) = download.next().await {
+        body.extend(chunk.unwrap());
+    }
+    assert!(body == version(1, LENGTH));
+    assert!(futures::stream::FusedStream::is_terminated(&download));
+    assert!(download.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_dropped_while_it_waits_is_not_lost() {
+    let origin = piecewise(4_000);
+    let mut download =
+        session(Policy::new().backoff(Duration::from_millis(10)).jitter(Jitter::None)).get(origin.url()).download();
+    let mut body = Vec::new();
+    let mut dropped = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_micros(100), download.chunk()).await {
+            Err(_) => dropped += 1,
+            Ok(Ok(Some(chunk))) => body.extend(chunk),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => panic!("{error}"),
+        }
+    }
+    assert!(body == version(1, LENGTH));
+    assert!(dropped > 0);
+    assert_eq!(origin.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn only_enough_bytes_make_the_waits_short_again() {
+    let waited = async |earned: Option<u64>| {
+        let (origin, timer) = (piecewise(1_000), VirtualTimer::new());
+        let policy = Policy::new().total(1).backoff(Duration::from_secs(1)).jitter(Jitter::None).timer(&timer);
+        let mut download = session(Policy::new()).get(origin.url()).policy(policy).download();
+        if let Some(earned) = earned {
+            download = download.earned_by(earned);
+        }
+        assert!(read(download).await.unwrap() == version(1, LENGTH));
+        assert_eq!(origin.asked().len(), 10);
+        timer.elapsed()
+    };
+    // 0, 2, 4, .. s, up to the longest wait of 120 s; and 0 each time.
+    assert!(waited(None).await > Duration::from_secs(360));
+    assert_eq!(waited(Some(1_000)).await, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn the_limits_count_failures_in_a_row() {
+    // Two failures, progress, two failures, ..
+    let origin = Origin::new(|number, asked| match number % 3 {
+        0 => pieces(asked, 1_000),
+        _ => reply(503, "", b"", 0),
+    });
+    let timer = VirtualTimer::new();
+    let mut report = Report::new();
+    let policy = Policy::new().total(3).timer(&timer).report(&mut report).name("film");
+    let body = read(session(Policy::new()).get(origin.url()).policy(policy).download()).await;
+    assert!(body.unwrap() == version(1, LENGTH));
+    assert_eq!(report.stop_reason(), Some(StopReason::Succeeded));
+    assert_eq!(report.name(), Some("film"));
+
+    let origin = Origin::new(|number, asked| if number == 0 { pieces(asked, 1_000) } else { reply(503, "", b"", 0) });
+    let policy = Policy::new().total(3).timer(&timer).report(&mut report);
+    let error = read(session(Policy::new()).get(origin.url()).policy(policy).download()).await.unwrap_err();
+    assert_eq!(error.status().unwrap(), 503);
+    assert_eq!(report.stop_reason(), Some(StopReason::Exhausted));
+    assert_eq!(origin.asked().len(), 4);
+    assert_eq!(report.failures().last().map(persevere::Failure::fault), Some(Fault::Throttle));
+}
+
+#[tokio::test]
+async fn a_sessions_rules_and_mounts_hold_for_a_download() {
+    let origin = Origin::new(|number, asked| if number == 0 { reply(404, "", b"", 0) } else { pieces(asked, LENGTH) });
+    let base = origin.url();
+    let late = HttpPolicy::new(Policy::new().total(1).backoff(Duration::ZERO)).also_retry(404);
+    let session = session(Policy::new().total(0)).mount(&base[..base.len() - 5], late);
+    assert!(read(session.get(&base).download()).await.unwrap() == version(1, LENGTH));
+    assert_eq!(origin.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_breaker_and_a_budget_stand_beside_a_download() {
+    let origin = Origin::new(|_, _| reply(503, "", b"", 0));
+    let breaker = Arc::new(Breaker::new().min_outcomes(2));
+    let quick = Policy::new().total(10).backoff(Duration::ZERO);
+    let guarded = session(quick).breaker(breaker.clone());
+    let error = read(guarded.get(origin.url()).download()).await.unwrap_err();
+    assert!(error.rejected().is_some() || error.status().is_some(), "{error}");
+    assert_eq!(origin.asked().len(), 2);
+    let error = read(guarded.get(origin.url()).download()).await.unwrap_err();
+    assert!(error.rejected().is_some(), "{error}");
+    assert_eq!(origin.asked().len(), 2);
+
+    let origin = piecewise(100);
+    let budget = Arc::new(Budget::quota(2, 1, 1));
+    let error = read(session(quick).budget(budget).get(origin.url()).download()).await.unwrap_err();
+    assert!(error.client_error::<reqwest::Error>().is_some());
+    assert_eq!(origin.asked().len(), 3);
+
+    // What goes on after many new bytes is no load beside the first request's.
+    let (origin, budget) = (piecewise(500), Arc::new(Budget::quota(2, 1, 1)));
+    let download = session(quick).budget(budget).get(origin.url()).download().earned_by(500);
+    assert!(read(download).await.unwrap() == version(1, LENGTH));
+}
+
+#[tokio::test]
+async fn hooks_are_called_and_a_retry_is_told() {
+    let origin = piecewise(4_000);
+    let (mut before, mut retries) = (0, 0);
+    let policy = Policy::new().backoff(Duration::ZERO).on_retry(|_: Event<'_, reqwest::Error>| retries += 1);
+    let policy = policy.before_retry(|_| {
+        before += 1;
+        async { tokio::task::yield_now().await }
+    });
+    let download = session(Policy::new()).get(origin.url()).policy(policy).download();
+    assert!(read(download).await.unwrap() == version(1, LENGTH));
+    assert_eq!((before, retries), (2, 2));
+}
+
+#[tokio::test]
+async fn an_attempt_timeout_cuts_the_body_which_goes_on() {
+    let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
+    let policy = Policy::new().backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(50));
+    let download = session(Policy::new()).get(origin.url()).policy(policy).download();
+    assert!(read(download).await.unwrap() == version(1, LENGTH));
+    assert_eq!(origin.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_download_in_its_body() {
+    let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
+    let mut report = Report::new();
+    let policy = Policy::new().backoff(Duration::ZERO).deadline(Duration::from_millis(60)).report(&mut report);
+    let mut download = session(Policy::new()).get(origin.url()).policy(policy).download();
+    let mut read = 0;
+    let error = loop {
+        match download.chunk().await {
+            Ok(chunk) => read += chunk.unwrap().len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.client_error::<reqwest::Error>().unwrap().is_timeout());
+    assert_eq!(read, 4_000);
+    drop(download);
+    assert_eq!(report.stop_reason(), Some(StopReason::DeadlineExceeded));
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_built_is_one_permanent_failure() {
+    let mut report = Report::new();
+    let policy = Policy::new().report(&mut report);
+    let download = session(Policy::new()).get("http://").policy(policy).download();
+    let error = read(download).await.unwrap_err();
+    assert!(error.client_error::<reqwest::Error>().unwrap().is_builder());
+    assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::Permanent)));
+}
+
+#[tokio::test]
+async fn a_body_that_can_be_sent_once_or_a_post_is_not_asked_for_again() {
+    let ask = async |post: bool| {
+        let origin = piecewise(4_000);
+        let mut report = Report::new();
+        let policy = Policy::new().backoff(Duration::ZERO).report(&mut report);
+        let session = session(Policy::new());
+        let request = if post {
+            session.post(origin.url()).body("query")
+        } else {
+            let once = http_body_util::Full::new(hyper::body::Bytes::from("query"));
+            session.get(origin.url()).body(reqwest::Body::wrap(once))
+        };
+        assert!(read(request.policy(policy).download().restarts(5)).await.is_err());
+        assert_eq!(origin.asked().len(), 1);
+        report.stop_reason()
+    };
+    assert_eq!(ask(true).await, Some(StopReason::NotIdempotent));
+    assert_eq!(ask(false).await, Some(StopReason::BodyNotReplayable));
+}
+
+#[tokio::test]
+async fn progress_is_told_with_the_position_and_the_total() {
+    let origin = piecewise(4_000);
+    let mut told = Vec::new();
+    let download = session(Policy::new().backoff(Duration::ZERO)).get(origin.url()).download();
+    assert!(download.headers().is_none());
+    let download = download.on_progress(|position, total| told.push((position, total)));
+    assert!(read(download).await.unwrap() == version(1, LENGTH));
+    assert!(told.is_sorted() && told.len() >= 3, "{told:?}");
+    assert!(told.iter().all(|&(_, total)| total == Some(LENGTH as u64)));
+    assert_eq!(told.last().unwrap().0, LENGTH as u64);
+}

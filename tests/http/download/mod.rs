@@ -1,0 +1,5 @@
+//! Downloads that go on where they broke, against real servers on loopback.
+
+mod course;
+mod origin;
+mod rows;
