@@ -26,6 +26,8 @@ mod policy;
 pub mod prelude;
 mod report;
 mod run;
+#[cfg(feature = "stream")]
+pub mod stream;
 pub mod tables;
 mod telemetry;
 #[cfg(feature = "testing")]

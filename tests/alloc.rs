@@ -162,3 +162,44 @@ fn shared_guards_and_scopes_allocate_nothing() {
     let guarded = policy.budget(&BUDGET).breaker(&BREAKER).throttle(&THROTTLE).nested(Nested::GiveUp);
     assert_eq!(allocations(|| block_on(guarded.run_async(|| ready(operation.borrow_mut()()))).unwrap()), 0);
 }
+
+/// Neither an item nor a break is boxed.
+#[cfg(feature = "stream")]
+#[test]
+fn a_stream_allocates_nothing_for_an_item_or_a_break() {
+    use std::pin::Pin;
+
+    use futures_core::Stream;
+
+    /// A thousand items, and an error behind them.
+    struct Feed(u64);
+
+    impl Stream for Feed {
+        type Item = io::Result<u64>;
+
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<u64>>> {
+            self.0 += 1;
+            Poll::Ready(match self.0 {
+                100_001.. => None,
+                item if item % 1000 == 0 => Some(Err(io::ErrorKind::ConnectionReset.into())),
+                item => Some(Ok(item)),
+            })
+        }
+    }
+
+    let policy = Policy::new().backoff(Duration::ZERO).forever().timer(VirtualTimer::new());
+    let open = |last: Option<u64>| ready(Ok::<_, io::Error>(Feed(last.map_or(0, |last| last + 1))));
+    let mut feed = pin!(persevere::stream::resume(policy, open, |item: &u64| Some(*item)));
+    let mut items = 0;
+    let mut context = Context::from_waker(Waker::noop());
+    let allocated = allocations(|| {
+        loop {
+            match feed.as_mut().poll_next(&mut context) {
+                Poll::Ready(Some(item)) => items += u64::from(item.is_ok()),
+                Poll::Ready(None) => break,
+                Poll::Pending => {}
+            }
+        }
+    });
+    assert_eq!((items, allocated), (99_900, 0));
+}

@@ -8,13 +8,13 @@ use core::future::Future;
 #[cfg(feature = "reqwest")]
 use core::future::{poll_fn, ready};
 use core::marker::PhantomData;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "stream", feature = "tower"))]
 use core::pin::Pin;
 #[cfg(feature = "reqwest")]
 use core::pin::pin;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "stream", feature = "tower"))]
 use core::task::Context;
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "reqwest", feature = "stream", feature = "tower"))]
 use core::task::Poll;
 use core::time::Duration;
 
@@ -832,15 +832,27 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     }
 
     /// Begins an attempt that a door polls by itself, and tells how long it may take.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "stream", feature = "tower"))]
     pub(crate) fn begin(&mut self) -> u64 {
         self.mark = <O::Around as Around>::UNMARKED;
         self.retry.plan.limit()
     }
 
+    /// Tells guards that the attempt got through, though it goes on: a stream was opened.
+    #[cfg(feature = "stream")]
+    pub(crate) fn opened(&mut self)
+    where
+        T: Timer,
+    {
+        if O::GATED {
+            let now = nanos::from(self.retry.timer.now());
+            self.retry.observe.answered(false, now);
+        }
+    }
+
     /// Polls an attempt that was begun, as `guard` would. The closure has the hook to call, and gets whether the time is
     /// over. Before its first poll there must be no sleep in that place.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "stream", feature = "tower"))]
     pub(crate) fn poll_guard<V, E>(
         &mut self,
         memory: &Memory,

@@ -19,7 +19,7 @@ mod tokio;
 mod wall;
 #[cfg(feature = "wasm")]
 mod wasm;
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "reqwest", feature = "stream", feature = "tower"))]
 mod yielding;
 
 #[cfg(feature = "futures-timer")]
@@ -32,7 +32,7 @@ pub use self::tokio::TokioTimer;
 pub(crate) use self::wall::wall;
 #[cfg(feature = "wasm")]
 pub use self::wasm::WasmTimer;
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "reqwest", feature = "stream", feature = "tower"))]
 pub(crate) use self::yielding::Yield;
 
 /// Tells the time and sleeps, for async doors. Name one with [`timer`](crate::Retry::timer), or implement your own.

@@ -39,6 +39,7 @@ mod shared;
 mod short_waits;
 mod soak;
 mod streaks;
+mod streams;
 mod support;
 mod tables;
 mod testkit;

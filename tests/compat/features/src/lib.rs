@@ -163,3 +163,7 @@ verdicts! {
     feature = "sqlx-0_8" => sqlx_0_8: sqlx_0_8::Error;
     any(feature = "tokio-postgres", feature = "tokio-postgres-0_7") => tokio_postgres: tokio_postgres_0_7::Error;
 }
+
+/// A policy for streams; a timer is another feature's.
+#[cfg(feature = "stream")]
+pub const STREAM: Policy = persevere::stream::POLICY;
