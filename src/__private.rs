@@ -10,6 +10,7 @@ pub use core::time::Duration;
 use crate::drive::before::Before;
 pub use crate::drive::plan::FunctionName;
 use crate::drive::plan::{Name, Named, Plan};
+pub use crate::drive::rest::rest;
 pub use crate::drive::retry::IntoRetry;
 use crate::drive::retry::Retry;
 pub use crate::drive::{Driver, Memory, Step};
@@ -19,7 +20,6 @@ pub use crate::guard::nesting::Nested;
 use crate::observe::event::Event;
 pub use crate::policy::jitter::Jitter;
 pub use crate::policy::{Backoff, Hints, Policy};
-pub use crate::time::rest;
 pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 
 use core::fmt;
@@ -28,6 +28,8 @@ use core::marker::PhantomData;
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Blocking;
+use crate::drive::signal::BlockingSignal;
+use crate::observe::word::NoneAwaited;
 use crate::observe::{Observer, Refuse};
 use crate::time::BlockingTimer;
 
@@ -147,6 +149,12 @@ impl<V, E> Of<V, E> {
         hook
     }
 
+    /// Types the closure of `on_retry_async`.
+    #[inline]
+    pub fn on_retry_async<F: FnMut(Event<'_, E>) -> W, W>(&self, hook: F) -> F {
+        hook
+    }
+
     /// Types the closure of `on_timeout`.
     #[inline]
     pub fn on_timeout<F: FnMut(TimedOut) -> E>(&self, make: F) -> F {
@@ -171,10 +179,10 @@ impl<V, E> Of<V, E> {
         attempt: impl FnMut(&Driver<P, C, K, O, B, T>, &Memory) -> Result<V, E>,
     ) -> Result<V, E>
     where
-        P: Plan<Timing: Blocking>,
+        P: Plan<Timing: Blocking, Signal: BlockingSignal>,
         C: Classify<E>,
         K: Accept<V>,
-        O: Refuse<E>,
+        O: Refuse<E, Word: NoneAwaited>,
         B: BeforeBlocking,
         T: BlockingTimer,
     {

@@ -70,6 +70,8 @@ pub use crate::time::TokioTimer;
 #[cfg(feature = "wasm")]
 pub use crate::time::WasmTimer;
 pub use crate::time::{BlockingTimer, DefaultTimer, Timer};
+#[cfg(feature = "std")]
+pub use crate::time::{Stop, Stopped};
 pub use crate::verdict::{Cut, Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 #[cfg(feature = "macros")]
 pub use persevere_macros::{Retryable, retry};

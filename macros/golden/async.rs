@@ -43,13 +43,23 @@ pub async fn query(conn: &mut Conn, sql: &str, retries: u32) -> Result<Rows, Err
                     .await;
                     __persevere_run.outcome(__persevere_ended)
                 };
-                let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
-                    ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
-                    ::persevere::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
-                };
-                ::persevere::__private::rest(::persevere::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
-                if let ::persevere::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
-                    break ::persevere::__private::Result::Err(__persevere_late);
+                let (__persevere_wait, __persevere_kept) =
+                    match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                        ::persevere::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                        ::persevere::__private::Step::Wait(__persevere_wait, __persevere_outcome) => {
+                            (__persevere_wait, __persevere_run.keep(__persevere_outcome))
+                        }
+                    };
+                ::persevere::__private::rest(
+                    ::persevere::__private::pin!(__persevere_run.sleep(__persevere_wait)),
+                    __persevere_run.word(),
+                    __persevere_run.signal(),
+                )
+                .await;
+                if let ::persevere::__private::Option::Some(__persevere_outcome) =
+                    __persevere_run.over(&mut __persevere_memory, __persevere_kept)
+                {
+                    break __persevere_outcome;
                 }
             }
         }

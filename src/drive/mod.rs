@@ -22,10 +22,12 @@ pub(crate) mod before;
 pub(crate) mod bound;
 pub(crate) mod judge;
 pub(crate) mod plan;
+pub(crate) mod rest;
 pub(crate) mod retry;
 pub(crate) mod runs;
 #[cfg(feature = "std")]
 pub(crate) mod shared;
+pub(crate) mod signal;
 #[cfg(feature = "tower")]
 pub(crate) mod staged;
 
@@ -34,8 +36,10 @@ use crate::drive::bound::{Bound, Guard, Lent};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Failure, Plan, Timing};
 use crate::drive::retry::Retry;
+use crate::drive::signal::{BlockingSignal, Signal};
 use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
+use crate::observe::word::NoneAwaited;
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying, Unknown};
 use crate::policy::Policy;
 use crate::run::{self, Decision, Extra, State, StopReason};
@@ -149,9 +153,12 @@ impl<T: Timer, M: MakeTold> Make for Telling<'_, T, M> {
 pub enum Step<V, E> {
     /// Returns this.
     Done(Result<V, E>),
-    /// Begins the next attempt after this wait, in nanoseconds; it may be zero. With it comes what the attempt returned.
+    /// Begins the next attempt after this wait, in nanoseconds; it may be zero. With it comes the outcome.
     Wait(u64, Result<V, E>),
 }
+
+/// An outcome over a wait.
+type Kept<P, V, E> = <<P as Plan>::Signal as Signal>::Kept<Result<V, E>>;
 
 impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     #[inline(always)]
@@ -239,7 +246,9 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         let extra = if O::IDLE && plan.plain().is_some() {
             Extra::NOTHING
         } else {
-            plan.extra(&Failure { verdict: &verdict, now, seed: None })
+            let extra = plan.extra(&Failure { verdict: &verdict, now, seed: None });
+            let stopped = P::Signal::ANY && verdict.transient && plan.signal().is_stopped();
+            Extra { stopped, ..extra }
         };
         let name = plan.name();
         let held = plan.policy();
@@ -311,9 +320,15 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         wait
     }
 
-    /// Returns whether the deadline passed before the attempt that is due could begin, and ends the run if so.
+    /// Returns whether the run was told to stop, or the deadline passed, before the attempt that is due could begin, and
+    /// ends the run if so.
     #[inline]
     fn late_at(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) -> bool {
+        if P::Signal::ANY && self.retry.plan.signal().is_stopped() {
+            let now = nanos::from(now(&self.retry.timer));
+            self.ended_before(memory, StopReason::Stopped, now);
+            return true;
+        }
         if self.retry.plan.within() == u64::MAX {
             return false;
         }
@@ -544,9 +559,10 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         B: BeforeBlocking,
         T: BlockingTimer,
         P::Timing: Blocking,
+        P::Signal: BlockingSignal,
         C: Classify<E>,
         K: Accept<V>,
-        O: Refuse<E>,
+        O: Refuse<E, Word: NoneAwaited>,
     {
         let memory = self.start_blocking();
         let outcome = self.make(&memory, &mut attempt);
@@ -570,6 +586,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     where
         B: BeforeBlocking,
         T: BlockingTimer,
+        P::Signal: BlockingSignal,
         C: Classify<E>,
         K: Accept<V>,
         O: Refuse<E>,
@@ -579,8 +596,8 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
                 Step::Done(outcome) => return outcome,
                 Step::Wait(wait, outcome) => (wait, outcome),
             };
-            // Only a run with a deadline can still return it.
-            let last = (self.retry.plan.within() != u64::MAX).then_some(last);
+            // Only a run with a deadline, or one that can be stopped, can still return it.
+            let last = (P::Signal::ANY || self.retry.plan.within() != u64::MAX).then_some(last);
             self.wait_blocking(wait);
             // The wait may have taken longer than it should.
             if let Some(outcome) = last.filter(|_| self.late_at(&mut memory, T::now)) {
@@ -651,10 +668,11 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     #[inline(always)]
     pub(crate) fn wait_blocking(&self, wait: u64)
     where
+        P::Signal: BlockingSignal,
         T: BlockingTimer,
     {
         if wait != 0 {
-            self.retry.timer.sleep(nanos::duration(wait));
+            self.retry.plan.signal().sleep(&self.retry.timer, nanos::duration(wait));
         }
     }
 }
@@ -704,6 +722,17 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         refused
     }
 
+    /// Returns the outcome of a run that ends before the attempt that is due: the last one if it was told to stop, or an
+    /// error if the deadline passed.
+    #[inline(always)]
+    pub fn over<V, E>(&mut self, memory: &mut Memory, kept: Kept<P, V, E>) -> Option<Result<V, E>>
+    where
+        T: Timer,
+        P::Timing: Guard<E>,
+    {
+        self.stopped(memory, kept).or_else(|| self.late(memory).map(Err))
+    }
+
     /// Returns the error of an attempt that is not made, because the deadline passed before it could begin. Only an
     /// attempt timeout knows such an error. Without one the attempt is made.
     #[inline(always)]
@@ -713,6 +742,47 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         P::Timing: Guard<E>,
     {
         if P::Timing::CUTS && self.late_at(memory, T::now) { P::Timing::late(self.retry.plan.make()) } else { None }
+    }
+
+    /// What the hooks that are awaited before the wait have to say.
+    #[inline(always)]
+    pub fn word(&mut self) -> O::Word {
+        self.retry.observe.word()
+    }
+
+    /// Whether the last outcome may still be returned after a wait.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    #[allow(clippy::unused_self)] // It says of which run.
+    pub(crate) fn may_end(&self, within: u64) -> bool {
+        P::Signal::ANY || within != u64::MAX
+    }
+
+    /// Keeps an outcome over the wait, if it may still be returned.
+    #[inline(always)]
+    #[allow(clippy::unused_self)] // It says of which run.
+    pub fn keep<V, E>(&self, outcome: Result<V, E>) -> Kept<P, V, E> {
+        P::Signal::keep(outcome)
+    }
+
+    /// What may end the wait.
+    #[inline(always)]
+    pub fn signal(&self) -> P::Signal {
+        self.retry.plan.signal()
+    }
+
+    /// Returns the last outcome of a run that was told to stop, and ends it.
+    #[inline(always)]
+    pub fn stopped<V, E>(&mut self, memory: &mut Memory, kept: Kept<P, V, E>) -> Option<Result<V, E>>
+    where
+        T: Timer,
+    {
+        if !P::Signal::ANY {
+            return None;
+        }
+        let stopped = self.retry.plan.signal().is_stopped();
+        let outcome = P::Signal::kept(kept).filter(|_| stopped)?;
+        self.late_at(memory, T::now);
+        Some(outcome)
     }
 
     /// Returns the outcome of an attempt that [`guard`](Self::guard) or [`guard_future`](Self::guard_future) made.

@@ -5,11 +5,16 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
+use crate::drive::signal::{NoSignal, Signal};
+#[cfg(feature = "std")]
+use crate::drive::signal::{Until, UntilStopped};
 use crate::policy::backoff::Pace;
 use crate::policy::timed::Timed;
 use crate::policy::{Backoff, Policy, StreakPolicy, StreakRules, UNLIMITED};
 use crate::run::streak::Streak;
 use crate::run::{Extra, Listed};
+#[cfg(feature = "std")]
+use crate::time::Stop;
 use crate::time::{entropy, nanos};
 use crate::verdict::{Fault, Verdict};
 
@@ -28,6 +33,11 @@ pub trait Plan {
 
     /// Whether it asks for the time of the start and of each failure.
     const CLOCK: bool = false;
+
+    /// What may end its waits.
+    type Signal: Signal;
+
+    fn signal(&self) -> Self::Signal;
 
     fn policy(&self) -> Self::Held;
 
@@ -92,6 +102,14 @@ macro_rules! delegate {
         #[inline(always)]
         fn policy(&self) -> P::Held {
             self.plan.policy()
+        }
+    };
+    (@ signal) => {
+        type Signal = P::Signal;
+
+        #[inline(always)]
+        fn signal(&self) -> P::Signal {
+            self.plan.signal()
         }
     };
     (@ within) => {
@@ -248,6 +266,11 @@ adjust_inside! {
     Advanced<P> { pace, drawn } P::CUTS;
 }
 
+#[cfg(feature = "std")]
+adjust_inside! {
+    Stoppable<P, S> { by } P::CUTS;
+}
+
 /// The total that is set belongs to the list.
 impl<P: Adjust, I> Adjust for Waits<P, I> {
     type Adjusted = Waits<P::Adjusted, I>;
@@ -387,6 +410,12 @@ impl Blocking for Whole {}
 impl Plan for Policy {
     type Timing = Whole;
     type Held = Self;
+    type Signal = NoSignal;
+
+    #[inline(always)]
+    fn signal(&self) -> NoSignal {
+        NoSignal
+    }
 
     #[inline(always)]
     fn plain(&self) -> Option<&Policy> {
@@ -410,6 +439,12 @@ impl Plan for Policy {
 impl Plan for &Policy {
     type Timing = Whole;
     type Held = Self;
+    type Signal = NoSignal;
+
+    #[inline(always)]
+    fn signal(&self) -> NoSignal {
+        NoSignal
+    }
 
     #[inline(always)]
     fn plain(&self) -> Option<&Policy> {
@@ -433,6 +468,12 @@ impl Plan for &Policy {
 impl<'a> Plan for &'a Timed<Policy> {
     type Timing = Limited;
     type Held = &'a Policy;
+    type Signal = NoSignal;
+
+    #[inline(always)]
+    fn signal(&self) -> NoSignal {
+        NoSignal
+    }
 
     #[inline(always)]
     fn policy(&self) -> &'a Policy {
@@ -456,7 +497,7 @@ impl<'a> Plan for &'a Timed<Policy> {
 impl<P: Plan> Plan for Timed<P> {
     type Timing = <P::Timing as Timing>::Limited;
     type Held = P::Held;
-    delegate!(policy within name extra clock);
+    delegate!(policy within name extra clock signal);
 
     #[inline]
     fn limit(&self) -> u64 {
@@ -479,7 +520,7 @@ pub struct Deadline<P> {
 impl<P: Plan> Plan for Deadline<P> {
     type Timing = <P::Timing as Timing>::Limited;
     type Held = Policy;
-    delegate!(name limit extra clock);
+    delegate!(name limit extra clock signal);
 
     fn policy(&self) -> Policy {
         Policy { within: self.within(), ..*self.plan.policy().borrow() }
@@ -533,7 +574,7 @@ impl<N: FunctionName> Name for N {
 impl<P: Plan, N: Name> Plan for Named<P, N> {
     type Timing = P::Timing;
     type Held = P::Held;
-    delegate!(policy within make limit extra clock);
+    delegate!(policy within make limit extra clock signal);
 
     #[inline(always)]
     fn plain(&self) -> Option<&Policy> {
@@ -578,7 +619,7 @@ impl<P: fmt::Debug, F> fmt::Debug for OnTimeout<P, F> {
 impl<P: Plan, F> Plan for OnTimeout<P, F> {
     type Timing = Limited<Making<F>>;
     type Held = P::Held;
-    delegate!(policy within name limit extra clock);
+    delegate!(policy within name limit extra clock signal);
 
     #[inline(always)]
     fn make(&mut self) -> &mut F {
@@ -596,7 +637,7 @@ pub struct Seeded<P> {
 impl<P: Plan> Plan for Seeded<P> {
     type Timing = P::Timing;
     type Held = P::Held;
-    delegate!(policy within make name limit clock);
+    delegate!(policy within make name limit clock signal);
 
     #[inline]
     fn extra(&mut self, failure: &Failure<'_>) -> Extra {
@@ -623,7 +664,7 @@ impl Advanced<Seeded<Policy>> {
 impl<P: Plan> Plan for Advanced<P> {
     type Timing = P::Timing;
     type Held = P::Held;
-    delegate!(policy within make name limit clock);
+    delegate!(policy within make name limit clock signal);
 
     #[inline]
     fn extra(&mut self, failure: &Failure<'_>) -> Extra {
@@ -663,7 +704,7 @@ impl<P: Plan> Plan for Streaks<P> {
     type Timing = P::Timing;
     type Held = P::Held;
     const CLOCK: bool = true;
-    delegate!(policy within make name limit);
+    delegate!(policy within make name limit signal);
 
     fn begins(&mut self, now: u64) {
         self.plan.begins(now);
@@ -692,6 +733,53 @@ impl<P: Plan> Plan for Streaks<P> {
     }
 }
 
+/// A plan whose waits `S` may end.
+#[cfg(feature = "std")]
+#[derive(Clone, Debug)]
+pub struct Stoppable<P, S> {
+    pub(crate) plan: P,
+    pub(crate) by: S,
+}
+
+/// What makes a signal for each run.
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub trait Signals {
+    type Signal: Signal;
+
+    fn signal(&self) -> Self::Signal;
+}
+
+#[cfg(feature = "std")]
+impl Signals for Stop {
+    type Signal = UntilStopped;
+
+    fn signal(&self) -> UntilStopped {
+        UntilStopped::new(self)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<F: Future> Signals for Until<F> {
+    type Signal = Self;
+
+    fn signal(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(feature = "std")]
+impl<P: Plan, S: Signals> Plan for Stoppable<P, S> {
+    type Timing = P::Timing;
+    type Held = P::Held;
+    type Signal = (P::Signal, S::Signal);
+    delegate!(policy within make name limit extra clock);
+
+    fn signal(&self) -> Self::Signal {
+        (self.plan.signal(), self.by.signal())
+    }
+}
+
 /// A plan with a list of waits.
 #[derive(Clone, Debug)]
 pub struct Waits<P, I> {
@@ -710,7 +798,7 @@ impl<P, I: Iterator> Waits<P, I> {
 impl<P: Plan, I: Iterator<Item = Duration>> Plan for Waits<P, I> {
     type Timing = P::Timing;
     type Held = Policy;
-    delegate!(within make name limit clock);
+    delegate!(within make name limit clock signal);
 
     fn policy(&self) -> Policy {
         self.plan.policy().borrow().total(self.total)
@@ -749,7 +837,7 @@ impl<P: Plan, T: ChooseTiming<P>> Plan for ForRequest<P, T> {
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
     const CUTS: bool = P::CUTS;
     type Held = Policy;
-    delegate!(name limit extra clock);
+    delegate!(name limit extra clock signal);
 
     fn policy(&self) -> Policy {
         self.policy

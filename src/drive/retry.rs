@@ -1,13 +1,19 @@
 //! The builder: a policy, and what is not plain data.
 
 use core::fmt;
+#[cfg(feature = "std")]
+use core::future::Future;
 #[cfg(target_has_atomic = "64")]
 use core::ops::Deref;
 use core::time::Duration;
 
 use crate::drive::before::{Hook, Keep, NoHook};
 use crate::drive::judge::{AnyOk, ByTrait, When, WhenOk};
+#[cfg(feature = "std")]
+use crate::drive::plan::Stoppable;
 use crate::drive::plan::{Adjust, Advanced, Deadline, Name, Named, OnTimeout, Seeded, Streaks, Waits};
+#[cfg(feature = "std")]
+use crate::drive::signal::Until;
 #[cfg(target_has_atomic = "64")]
 use crate::guard::beside::{Breaking, Spending, Throttling};
 #[cfg(feature = "std")]
@@ -15,6 +21,8 @@ use crate::guard::nesting::{Nested, Nesting};
 #[cfg(target_has_atomic = "64")]
 use crate::guard::{AdaptiveThrottle, Breaker, Budget};
 use crate::observe::event::{Event, GaveUp};
+#[cfg(feature = "std")]
+use crate::observe::word::OnRetryAsync;
 use crate::observe::{OnGiveUp, OnRejected, OnRetry};
 use crate::policy::backoff::Backoff;
 use crate::policy::settings::{each_setting, each_streak_setting};
@@ -23,6 +31,8 @@ use crate::policy::{Hints, Jitter, Policy, StreakPolicy};
 use crate::report::{ByDisplay, Report, Reporting};
 #[cfg(feature = "tracing")]
 use crate::telemetry::tracing::Telling;
+#[cfg(feature = "std")]
+use crate::time::Stop;
 use crate::time::{DefaultTimer, nanos};
 use crate::verdict::{Fault, Rejected, TimedOut, Verdict};
 
@@ -140,6 +150,75 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         F: FnMut(Event<'_, E>),
     {
         replace!(self, observe: (self.observe, OnRetry(hook)))
+    }
+
+    /// Calls this when a retry is decided, and awaits what it returns before the wait; for async runs.
+    ///
+    /// The wait goes on meanwhile, so the hook lengthens it only if it takes longer. The future can't borrow from the event.
+    /// Each call allocates once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the run's future drops the hook's.
+    ///
+    /// ```
+    /// use persevere::{Event, Policy};
+    /// use std::io;
+    ///
+    /// async fn report(line: String) { /* send it to a service */ }
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let run = Policy::new().on_retry_async(|event: Event<'_, io::Error>| report(event.to_string()));
+    /// let outcome = run.run_async(async || Err::<(), _>(io::Error::from(io::ErrorKind::TimedOut))).await;
+    /// assert!(outcome.is_err());
+    /// # });
+    /// ```
+    #[cfg(feature = "std")]
+    #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
+    pub fn on_retry_async<E, F, W>(self, hook: F) -> Retry<P, C, K, (O, OnRetryAsync<F, W>), B, T>
+    where
+        F: FnMut(Event<'_, E>) -> W,
+        W: Future<Output = ()>,
+    {
+        replace!(self, observe: (self.observe, OnRetryAsync::new(hook)))
+    }
+
+    /// Lets this handle end the run's waits; see [`Stop`].
+    ///
+    /// The run then returns its last outcome, with the reason [`StopReason::Stopped`](crate::StopReason::Stopped). It is
+    /// kept over the wait, so an async run that can be stopped is larger by it, and `Send` only if it is.
+    #[cfg(feature = "std")]
+    pub fn stopped_by(self, stop: &Stop) -> Retry<Stoppable<P, Stop>, C, K, O, B, T> {
+        replace!(self, plan: Stoppable { plan: self.plan, by: stop.clone() })
+    }
+
+    /// Ends the waits of an async run when this future does: a cancellation token's, a channel's, Ctrl-C.
+    ///
+    /// Once it has ended, a wait ends at once and no other attempt begins. The run returns its last outcome, with the reason
+    /// [`StopReason::Stopped`](crate::StopReason::Stopped). An attempt that is running may finish, and the first one is always
+    /// made. The future is polled while the run waits, and once after each failure. A panic in it passes through.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the run's future drops this one, too.
+    ///
+    /// ```
+    /// use persevere::{Policy, retry_async};
+    /// use std::{io, time::Duration};
+    ///
+    /// # #[cfg(feature = "tokio")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let (shutdown, told) = tokio::sync::oneshot::channel::<()>();
+    /// let policy = Policy::new().forever().backoff(Duration::from_secs(3600)).until(async { _ = told.await });
+    /// let run = retry_async(policy, async || Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)));
+    /// let (outcome, ()) = tokio::join!(run, async { drop(shutdown) });
+    /// assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    /// # });
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn until<F: Future>(self, stop: F) -> Retry<Stoppable<P, Until<F>>, C, K, O, B, T> {
+        replace!(self, plan: Stoppable { plan: self.plan, by: Until::new(stop) })
     }
 
     /// Calls this when the run gives up, with the reason: once, after all attempts, or in place of a first one that a guard
@@ -642,6 +721,28 @@ macro_rules! start_of_a_chain {
                 F: FnMut(Event<'_, E>),
             {
                 self.into_retry().on_retry(hook)
+            }
+
+            /// Calls this before each wait, and awaits it; see [`Retry::on_retry_async`].
+            #[cfg(feature = "std")]
+            pub fn on_retry_async<E, F, W>(self, hook: F) -> Retry<$plan, ByTrait, AnyOk, ((), OnRetryAsync<F, W>)>
+            where
+                F: FnMut(Event<'_, E>) -> W,
+                W: Future<Output = ()>,
+            {
+                self.into_retry().on_retry_async(hook)
+            }
+
+            /// Lets this handle end the run's waits; see [`Retry::stopped_by`].
+            #[cfg(feature = "std")]
+            pub fn stopped_by(self, stop: &Stop) -> Retry<Stoppable<$plan, Stop>> {
+                self.into_retry().stopped_by(stop)
+            }
+
+            /// Ends the waits of an async run when this future does; see [`Retry::until`].
+            #[cfg(feature = "std")]
+            pub fn until<F: Future>(self, stop: F) -> Retry<Stoppable<$plan, Until<F>>> {
+                self.into_retry().until(stop)
             }
 
             /// Calls this when the run gives up; see [`Retry::on_give_up`].

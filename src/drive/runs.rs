@@ -5,7 +5,9 @@ use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Plan};
 use crate::drive::retry::IntoRetry;
+use crate::drive::signal::BlockingSignal;
 use crate::observe::Refuse;
+use crate::observe::word::NoneAwaited;
 use crate::time::{BlockingTimer, Timer};
 
 /// Whatever can run a blocking operation whose values are `V` and whose errors are `E`.
@@ -32,10 +34,10 @@ use crate::time::{BlockingTimer, Timer};
 /// ```
 pub trait RunsBlocking<V, E>:
     IntoRetry<
-        Plan: Plan<Timing: Blocking>,
+        Plan: Plan<Timing: Blocking, Signal: BlockingSignal>,
         Classify: Classify<E>,
         Accept: Accept<V>,
-        Observe: Refuse<E>,
+        Observe: Refuse<E, Word: NoneAwaited>,
         Before: BeforeBlocking,
         Timer: BlockingTimer,
     >
@@ -44,10 +46,10 @@ pub trait RunsBlocking<V, E>:
 
 impl<R, V, E> RunsBlocking<V, E> for R where
     R: IntoRetry<
-            Plan: Plan<Timing: Blocking>,
+            Plan: Plan<Timing: Blocking, Signal: BlockingSignal>,
             Classify: Classify<E>,
             Accept: Accept<V>,
-            Observe: Refuse<E>,
+            Observe: Refuse<E, Word: NoneAwaited>,
             Before: BeforeBlocking,
             Timer: BlockingTimer,
         >

@@ -18,6 +18,7 @@ use crate::guard::{AdaptiveThrottle, Breaker, Budget, Guards, Shared};
 use crate::observe::around::Scoped;
 use crate::observe::event::{Event, GaveUp};
 use crate::observe::refusal::Kept;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer, OnGiveUp, OnRejected, OnRetry, Refuse, Retrying};
 use crate::policy::Policy;
 #[cfg(feature = "tracing")]
@@ -297,6 +298,7 @@ impl<E> Observer for SharedObserver<E> {
     const GATED: bool = true;
     type Around = Scoped;
     type Refusal = Kept;
+    no_word!();
 
     fn started(&mut self, now: u64, name: Option<&'static str>) {
         #[cfg(feature = "tracing")]

@@ -6,8 +6,10 @@ use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Plan};
 use crate::drive::retry::Retry;
 use crate::drive::runs::RunsBlocking;
+use crate::drive::signal::BlockingSignal;
 use crate::observe::Refuse;
 use crate::observe::event::Attempt;
+use crate::observe::word::NoneAwaited;
 #[cfg(feature = "std")]
 use crate::policy::Policy;
 use crate::time::BlockingTimer;
@@ -44,7 +46,7 @@ where
 
 impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T>
 where
-    P: Plan<Timing: Blocking>,
+    P: Plan<Timing: Blocking, Signal: BlockingSignal>,
     B: BeforeBlocking,
     T: BlockingTimer,
 {
@@ -63,7 +65,7 @@ where
         F: FnMut() -> Result<V, E>, // The compiler shows this line: an async operation is for `run_async`.
         C: Classify<E>,
         K: Accept<V>,
-        O: Refuse<E>,
+        O: Refuse<E, Word: NoneAwaited>,
     {
         Driver::new(self).block(|_, _| operation())
     }
@@ -95,7 +97,7 @@ where
         F: FnMut(Attempt) -> Result<V, E>, // The compiler shows this line: an async operation is for `run_async_with`.
         C: Classify<E>,
         K: Accept<V>,
-        O: Refuse<E>,
+        O: Refuse<E, Word: NoneAwaited>,
     {
         Driver::new(self).block(|run, memory| operation(run.attempt_blocking(memory)))
     }

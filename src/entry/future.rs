@@ -1,20 +1,23 @@
 //! The async doors: an async loop over the driver.
 
 use core::future::Future;
+use core::mem;
 use core::pin::pin;
 
 use crate::drive::before::BeforeAsync;
 use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
+use crate::drive::rest::rest;
 use crate::drive::retry::Retry;
 use crate::drive::runs::RunsAsync;
+use crate::drive::signal::Signal as _;
 use crate::drive::{Driver, Step, Telling};
 use crate::observe::Refuse;
 use crate::observe::event::Attempt;
 #[cfg(feature = "tokio")]
 use crate::policy::{Policy, Timed};
-use crate::time::{Timer, rest};
+use crate::time::Timer;
 #[cfg(feature = "tokio")]
 use crate::verdict::{Retryable, TimedOut};
 
@@ -90,6 +93,7 @@ where
     ///
     /// As [`retry_async`](crate::retry_async()).
     #[inline]
+    #[allow(unused_assignments)] // The lint does not see that what is kept is read after the wait.
     pub fn run_async<F, A, V, E>(self, mut operation: F) -> impl Future<Output = Result<V, E>>
     where
         F: FnMut() -> A,
@@ -100,6 +104,8 @@ where
         O: Refuse<E>,
     {
         let mut driver = Driver::new(self);
+        // Captured: a local of a type that is not known here would cost the first try some instructions.
+        let mut kept = P::Signal::nothing();
         async move {
             let mut memory = driver.start();
             loop {
@@ -110,14 +116,17 @@ where
                     let ended = driver.guard(&memory, &mut operation).await;
                     driver.outcome(ended)
                 };
-                // Nothing of the outcome may live on in the future while it waits.
+                // Nothing of the outcome may live on in the future while it waits, unless the run can be stopped.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Wait(wait, _) => wait,
+                    Step::Wait(wait, outcome) => {
+                        kept = driver.keep(outcome);
+                        wait
+                    }
                 };
-                rest(pin!(driver.sleep(wait))).await;
-                if let Some(late) = driver.late(&mut memory) {
-                    return Err(late);
+                rest(pin!(driver.sleep(wait)), driver.word(), driver.signal()).await;
+                if let Some(outcome) = driver.over(&mut memory, mem::replace(&mut kept, P::Signal::nothing())) {
+                    return outcome;
                 }
             }
         }
@@ -139,6 +148,7 @@ where
     ///
     /// As [`retry_async`](crate::retry_async()).
     #[inline]
+    #[allow(unused_assignments)] // The lint does not see that what is kept is read after the wait.
     pub fn run_async_with<F, A, V, E>(self, mut operation: F) -> impl Future<Output = Result<V, E>>
     where
         F: FnMut(Attempt) -> A,
@@ -149,6 +159,8 @@ where
         O: Refuse<E>,
     {
         let mut driver = Driver::new(self);
+        // Captured: a local of a type that is not known here would cost the first try some instructions.
+        let mut kept = P::Signal::nothing();
         async move {
             let mut memory = driver.start();
             loop {
@@ -160,14 +172,17 @@ where
                     let ended = making.guard(&memory, Telling { teller, operation: &mut operation }).await;
                     driver.outcome(ended)
                 };
-                // Nothing of the outcome may live on in the future while it waits.
+                // Nothing of the outcome may live on in the future while it waits, unless the run can be stopped.
                 let wait = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return outcome,
-                    Step::Wait(wait, _) => wait,
+                    Step::Wait(wait, outcome) => {
+                        kept = driver.keep(outcome);
+                        wait
+                    }
                 };
-                rest(pin!(driver.sleep(wait))).await;
-                if let Some(late) = driver.late(&mut memory) {
-                    return Err(late);
+                rest(pin!(driver.sleep(wait)), driver.word(), driver.signal()).await;
+                if let Some(outcome) = driver.over(&mut memory, mem::replace(&mut kept, P::Signal::nothing())) {
+                    return outcome;
                 }
             }
         }

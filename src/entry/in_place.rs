@@ -159,11 +159,24 @@ macro_rules! retry_async {
                         __persevere_run.outcome(__persevere_ended)
                     };
                     $(let __persevere_outcome = $phase.place(&mut __persevere_run, __persevere_outcome);)?
-                    let __persevere_wait = match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
-                        $crate::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
-                        $crate::__private::Step::Wait(__persevere_wait, _) => __persevere_wait,
-                    };
-                    $crate::__private::rest($crate::__private::pin!(__persevere_run.sleep(__persevere_wait))).await;
+                    let (__persevere_wait, __persevere_kept) =
+                        match __persevere_run.settle(&mut __persevere_memory, __persevere_outcome) {
+                            $crate::__private::Step::Done(__persevere_outcome) => break __persevere_outcome,
+                            $crate::__private::Step::Wait(__persevere_wait, __persevere_outcome) => {
+                                (__persevere_wait, __persevere_run.keep(__persevere_outcome))
+                            }
+                        };
+                    $crate::__private::rest(
+                        $crate::__private::pin!(__persevere_run.sleep(__persevere_wait)),
+                        __persevere_run.word(),
+                        __persevere_run.signal(),
+                    )
+                    .await;
+                    if let $crate::__private::Option::Some(__persevere_outcome) =
+                        __persevere_run.stopped(&mut __persevere_memory, __persevere_kept)
+                    {
+                        break __persevere_outcome;
+                    }
                     if let $crate::__private::Option::Some(__persevere_late) = __persevere_run.late(&mut __persevere_memory) {
                         let __persevere_outcome = $crate::__private::Result::Err(__persevere_late);
                         $(let __persevere_outcome = $phase.place(&mut __persevere_run, __persevere_outcome);)?

@@ -8,6 +8,7 @@ use crate::guard::budget::Budget;
 use crate::guard::throttle::AdaptiveThrottle;
 use crate::observe::around::Plain;
 use crate::observe::refusal::{ByFrom, Never};
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 use crate::time::entropy;
@@ -64,6 +65,7 @@ impl<D: Deref<Target = Budget>> Drop for Spending<D> {
 impl<D: Deref<Target = Budget>> Observer for Spending<D> {
     type Around = Plain;
     type Refusal = Never;
+    no_word!();
 
     #[inline]
     fn begins(&mut self) {
@@ -157,6 +159,7 @@ impl<D: Deref<Target = Breaker>> Observer for Breaking<D> {
     const GATED: bool = true;
     type Around = Plain;
     type Refusal = ByFrom;
+    no_word!();
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         let admitted = self.breaker.admit_ticket(nanos::duration(now));
@@ -234,6 +237,7 @@ impl<D: Deref<Target = AdaptiveThrottle>> Observer for Throttling<D> {
     const GATED: bool = true;
     type Around = Plain;
     type Refusal = ByFrom;
+    no_word!();
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         if !self.begun {

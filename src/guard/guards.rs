@@ -7,6 +7,7 @@ use crate::guard::shared::Shared;
 use crate::guard::throttle::AdaptiveThrottle;
 use crate::observe::around::Plain;
 use crate::observe::refusal::Never;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 use crate::verdict::Rejected;
@@ -54,6 +55,7 @@ impl Observer for Guards {
     const GATED: bool = true;
     type Around = Plain;
     type Refusal = Never;
+    no_word!();
 
     fn admit(&mut self, now: u64) -> Result<(), Rejected> {
         each!(self, |guard| guard.admit(now)?);

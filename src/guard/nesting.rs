@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::observe::around::Scoped;
 use crate::observe::refusal::Never;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer, Retrying};
 use crate::run::StopReason;
 
@@ -57,6 +58,7 @@ impl fmt::Debug for Nesting {
 impl Observer for Nesting {
     type Around = Scoped;
     type Refusal = Never;
+    no_word!();
 
     fn permit(&mut self, retry: &Retrying<'_>) -> Result<(), StopReason> {
         if retry.nested && self.0 == Nested::GiveUp { Err(StopReason::Nested) } else { Ok(()) }

@@ -6,11 +6,14 @@ use core::time::Duration;
 pub(crate) mod around;
 pub(crate) mod event;
 pub(crate) mod refusal;
+pub(crate) mod word;
 
 use self::around::{Around, Plain};
 use self::event::{Event, GaveUp};
 use self::refusal::{ByClosure, Makes, Never, Refusal};
 
+pub(crate) use self::word::Word;
+use self::word::no_word;
 use crate::run::{Decision, StopReason};
 use crate::verdict::{Erased, Rejected, Verdict};
 
@@ -26,6 +29,11 @@ pub trait Observer {
     type Around: Around;
     /// Where the error of an attempt that may not begin comes from.
     type Refusal: Refusal;
+    /// What its hooks have to say before a wait.
+    type Word: Word;
+
+    /// The word on the failure that was told last.
+    fn word(&mut self) -> Self::Word;
 
     #[inline]
     fn started(&mut self, _now: u64, _name: Option<&'static str>) {}
@@ -170,6 +178,7 @@ impl Observer for () {
     const IDLE: bool = true;
     type Around = Plain;
     type Refusal = Never;
+    no_word!();
 }
 
 impl<E> Observe<E> for () {
@@ -183,6 +192,12 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     const GATED: bool = A::GATED || B::GATED;
     type Around = <A::Around as Around>::And<B::Around>;
     type Refusal = <A::Refusal as Refusal>::And<B::Refusal>;
+    type Word = (A::Word, B::Word);
+
+    #[inline(always)]
+    fn word(&mut self) -> Self::Word {
+        (self.0.word(), self.1.word())
+    }
 
     #[inline]
     fn started(&mut self, now: u64, name: Option<&'static str>) {
@@ -270,6 +285,7 @@ impl<F> core::fmt::Debug for OnRetry<F> {
 impl<F> Observer for OnRetry<F> {
     type Around = Plain;
     type Refusal = Never;
+    no_word!();
 }
 
 impl<E, F: FnMut(Event<'_, E>)> Observe<E> for OnRetry<F> {
@@ -294,6 +310,7 @@ impl<F> core::fmt::Debug for OnGiveUp<F> {
 impl<F: FnMut(GaveUp)> Observer for OnGiveUp<F> {
     type Around = Plain;
     type Refusal = Never;
+    no_word!();
 
     #[inline]
     fn ended(&mut self, reason: StopReason, attempts: u32, _: u64) {
@@ -322,6 +339,7 @@ impl<F> Observer for OnRejected<F> {
     const IDLE: bool = true;
     type Around = Plain;
     type Refusal = ByClosure;
+    no_word!();
 }
 
 impl<E, F: FnMut(Rejected) -> E> Observe<E> for OnRejected<F> {

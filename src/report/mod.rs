@@ -10,6 +10,7 @@ pub(crate) mod timeline;
 mod unclassified;
 
 use crate::observe::refusal::Never;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer};
 use crate::run::StopReason;
 use crate::time::nanos::{self, Brief};
@@ -330,6 +331,7 @@ impl<D> Observer for Reporting<'_, D> {
     #[cfg(not(feature = "std"))]
     type Around = crate::observe::around::Plain;
     type Refusal = Never;
+    no_word!();
 
     fn started(&mut self, now: u64, name: Option<&'static str>) {
         self.report.name = name;

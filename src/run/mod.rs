@@ -175,6 +175,8 @@ pub enum StopReason {
     },
     /// The next wait would have reached the deadline, or the deadline passed during an attempt or a wait.
     DeadlineExceeded,
+    /// The run was told to stop, by a [`Stop`](crate::Retry::stopped_by) or a [future](crate::Retry::until).
+    Stopped,
     /// Failures have lasted as long as [`failing_for`](Run::failing_for) allows, without progress.
     FailingTooLong,
     /// The [`Budget`](crate::Budget) has no token for a retry.
@@ -199,6 +201,7 @@ impl fmt::Display for StopReason {
             Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
             Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::Stopped => f.write_str("told to stop"),
             Self::FailingTooLong => f.write_str("failing for too long"),
             Self::BudgetExhausted => f.write_str("budget exhausted"),
             Self::BreakerOpen => f.write_str("breaker open"),
@@ -300,6 +303,8 @@ pub struct Extra {
     pub(crate) listed: Listed,
     /// When failures have lasted too long; `u64::MAX` for never.
     pub(crate) failing_until: u64,
+    /// Whether the run was told to stop.
+    pub(crate) stopped: bool,
 }
 
 impl Extra {
@@ -310,6 +315,7 @@ impl Extra {
         drawn: 0,
         listed: Listed::No,
         failing_until: u64::MAX,
+        stopped: false,
     };
 
     pub(crate) const fn of(verdict: &Verdict) -> Self {
@@ -370,6 +376,9 @@ pub(crate) fn decide<const USUAL: bool>(
         *failures = failures.saturating_add(1);
     }
 
+    if !USUAL && extra.stopped {
+        return Err(StopReason::Stopped);
+    }
     let mut wait = match extra.listed {
         Listed::Wait(wait) if !USUAL => policy.rule.listed(wait, &mut state.pace, || random(attempt)),
         Listed::Ended if !USUAL => return Err(StopReason::Exhausted),

@@ -26,7 +26,7 @@ macro_rules! keys {
 
 keys!(FAILURES, "persevere.failures", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault::NAMES);
 keys!(RETRIES, "persevere.retries", "error.type", [0, 1, 2, 3, 4, 5, 6], Fault::NAMES);
-keys!(GAVE_UP, "persevere.gave_up", "retry.stop_reason", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], WORDS);
+keys!(GAVE_UP, "persevere.gave_up", "retry.stop_reason", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], WORDS);
 
 /// How many keys with a name a thread keeps.
 const KEPT: usize = 32;

@@ -99,7 +99,7 @@ impl Events {
 
 /// The stop reasons as a field or label has them: one word each.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-pub(crate) const WORDS: [&str; 14] = [
+pub(crate) const WORDS: [&str; 15] = [
     "succeeded",
     "permanent",
     "not_idempotent",
@@ -114,6 +114,7 @@ pub(crate) const WORDS: [&str; 14] = [
     "nested",
     "failing_too_long",
     "unclassified",
+    "stopped",
 ];
 
 /// The place of this reason's word among [`WORDS`].
@@ -134,5 +135,6 @@ pub(crate) const fn word_index(reason: StopReason) -> usize {
         StopReason::Nested => 11,
         StopReason::FailingTooLong => 12,
         StopReason::Unclassified => 13,
+        StopReason::Stopped => 14,
     }
 }

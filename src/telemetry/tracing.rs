@@ -11,6 +11,7 @@ use tracing::{Span, info, info_span, warn};
 
 use crate::observe::around::Scoped;
 use crate::observe::refusal::Never;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer, Unknown};
 use crate::report::line::{Redacted, Text};
 use crate::report::{Describe, Described};
@@ -135,6 +136,7 @@ impl Trace {
             StopReason::Succeeded => end!(info, "succeeded after retries"),
             // Of an error that no rule knows there was a warning.
             StopReason::Permanent | StopReason::Unclassified => end!(info, "not retried"),
+            StopReason::Stopped => end!(info, "told to stop"),
             _ => end!(warn, "gave up"),
         }
     }
@@ -196,6 +198,7 @@ impl<D> Observer for Telling<D> {
     const CLOCK: bool = true;
     type Around = Scoped;
     type Refusal = Never;
+    no_word!();
 
     fn started(&mut self, now: u64, _: Option<&'static str>) {
         self.started = now;

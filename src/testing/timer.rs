@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::vec::Vec;
 
-use crate::time::{BlockingTimer, Timer};
+use crate::time::{BlockingTimer, Stop, Timer};
 
 /// A timer whose time passes only by sleeping: hours of waits take microseconds.
 ///
@@ -109,6 +109,12 @@ impl BlockingTimer for VirtualTimer {
         let mut shared = self.lock();
         shared.sleeps.push(wait);
         shared.now = shared.now.saturating_add(wait);
+    }
+
+    fn sleep_unless(&self, wait: Duration, stop: &Stop) {
+        if !stop.is_stopped() {
+            BlockingTimer::sleep(self, wait);
+        }
     }
 }
 

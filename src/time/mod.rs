@@ -1,8 +1,6 @@
 //! Timers: where a door gets the time, and what it waits with.
 
-use core::future::{Future, poll_fn};
-use core::pin::Pin;
-use core::task::Poll;
+use core::future::Future;
 use core::time::Duration;
 
 pub(crate) mod entropy;
@@ -11,6 +9,8 @@ mod futures_timer;
 pub(crate) mod nanos;
 #[cfg(feature = "std")]
 mod origin;
+#[cfg(feature = "std")]
+mod stop;
 #[cfg(feature = "std")]
 mod thread;
 #[cfg(feature = "tokio")]
@@ -24,6 +24,8 @@ mod yielding;
 
 #[cfg(feature = "futures-timer")]
 pub use self::futures_timer::FuturesTimer;
+#[cfg(feature = "std")]
+pub use self::stop::{Stop, Stopped};
 #[cfg(feature = "std")]
 pub use self::thread::ThreadTimer;
 #[cfg(feature = "tokio")]
@@ -86,6 +88,21 @@ pub trait BlockingTimer {
 
     /// Sleeps this long.
     fn sleep(&self, wait: Duration);
+
+    /// Sleeps this long, or until `stop` is stopped.
+    ///
+    /// Unless a timer has a better way, it sleeps in slices of 20 ms and looks in between. The thread's own sleep ends at
+    /// once.
+    #[cfg(feature = "std")]
+    fn sleep_unless(&self, wait: Duration, stop: &Stop) {
+        const SLICE: Duration = Duration::from_millis(20);
+        let mut left = wait;
+        while !left.is_zero() && !stop.is_stopped() {
+            let slice = left.min(SLICE);
+            self.sleep(slice);
+            left = left.saturating_sub(slice);
+        }
+    }
 }
 
 impl<T: Timer + ?Sized> Timer for &T {
@@ -108,6 +125,11 @@ impl<T: BlockingTimer + ?Sized> BlockingTimer for &T {
     fn sleep(&self, wait: Duration) {
         (**self).sleep(wait);
     }
+
+    #[cfg(feature = "std")]
+    fn sleep_unless(&self, wait: Duration, stop: &Stop) {
+        (**self).sleep_unless(wait, stop);
+    }
 }
 
 /// The timer of a run that names none: the thread's for blocking doors, tokio's for async ones.
@@ -125,6 +147,11 @@ impl BlockingTimer for DefaultTimer {
     fn sleep(&self, wait: Duration) {
         BlockingTimer::sleep(&ThreadTimer, wait);
     }
+
+    #[inline]
+    fn sleep_unless(&self, wait: Duration, stop: &Stop) {
+        BlockingTimer::sleep_unless(&ThreadTimer, wait, stop);
+    }
 }
 
 #[cfg(feature = "tokio")]
@@ -140,20 +167,4 @@ impl Timer for DefaultTimer {
     fn sleep(&self, wait: Duration) -> Self::Sleep {
         Timer::sleep(&TokioTimer, wait)
     }
-}
-
-/// Ends when the sleep does; where there is none, gives the executor one turn.
-#[inline(always)]
-pub fn rest<S: Future<Output = ()>>(sleep: Pin<&mut Option<S>>) -> impl Future<Output = ()> {
-    // Gone once the turn was given: a flag would take a word more in each run's future.
-    let mut sleep = Some(sleep);
-    poll_fn(move |context| {
-        let Some(place) = &mut sleep else { return Poll::Ready(()) };
-        if let Some(sleep) = place.as_mut().as_pin_mut() {
-            return sleep.poll(context);
-        }
-        sleep = None;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
 }

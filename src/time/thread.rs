@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{BlockingTimer, origin};
+use super::{BlockingTimer, Stop, origin};
 
 /// Sleeps with `std::thread::sleep`, and tells the time with `std::time::Instant`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,5 +13,9 @@ impl BlockingTimer for ThreadTimer {
 
     fn sleep(&self, wait: Duration) {
         std::thread::sleep(wait);
+    }
+
+    fn sleep_unless(&self, wait: Duration, stop: &Stop) {
+        stop.block(wait);
     }
 }

@@ -15,8 +15,10 @@ use crate::drive::bound::Guard;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{ForRequest, Own, Plan};
 use crate::drive::retry::Retry;
+use crate::drive::signal::Signal;
 use crate::drive::staged::Staged;
 use crate::drive::{Driver, Memory, Step};
+use crate::observe::Word as _;
 use crate::observe::{Observer, Refuse};
 use crate::time::{Timer, Yield};
 
@@ -48,6 +50,11 @@ pin_project! {
         fate: Fate,
         // What the attempt may take, in nanoseconds.
         limit: u64,
+        // What the hooks say before the wait, and what may end it.
+        word: Option<O::Word>,
+        signal: Option<P::Signal>,
+        // What may still be returned after the wait.
+        kept: Option<<P::Signal as Signal>::Kept<Result<S::Response, S::Error>>>,
         // The attempt's timeout, or the wait.
         #[pin]
         sleep: Option<T::Sleep>,
@@ -108,6 +115,9 @@ where
             again,
             fate,
             limit,
+            word: None,
+            signal: None,
+            kept: None,
             sleep: None,
             state: State::Ready,
         }
@@ -129,6 +139,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[allow(clippy::too_many_lines)] // The states in their order.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (driver, fate, mut sleep, mut state) = (this.driver, this.fate, this.sleep, this.state);
@@ -137,16 +148,22 @@ where
             let outcome = match state.as_mut().project() {
                 Now::Over => return Poll::Pending,
                 Now::Yielding { .. } | Now::Waiting => {
-                    if let Now::Yielding { turn } = state.as_mut().project() {
-                        ready!(Pin::new(turn).poll(context));
-                    }
-                    if let Some(sleep) = sleep.as_mut().as_pin_mut() {
-                        ready!(sleep.poll(context));
+                    if this.signal.as_mut().is_none_or(|signal| signal.poll(context).is_pending()) {
+                        if let Some(word) = this.word {
+                            ready!(word.poll(context));
+                        }
+                        if let Now::Yielding { turn } = state.as_mut().project() {
+                            ready!(Pin::new(turn).poll(context));
+                        }
+                        if let Some(sleep) = sleep.as_mut().as_pin_mut() {
+                            ready!(sleep.poll(context));
+                        }
                     }
                     sleep.set(None);
-                    if let Some(late) = driver.late(memory) {
+                    (*this.word, *this.signal) = (None, None);
+                    if let Some(outcome) = this.kept.take().and_then(|kept| driver.over(memory, kept)) {
                         state.set(State::Over);
-                        return Poll::Ready(Err(late));
+                        return Poll::Ready(outcome);
                     }
                     *this.limit = driver.begin();
                     state.set(State::Unready);
@@ -226,10 +243,11 @@ where
             driver.retry.accept.fate = *fate;
             match driver.settle(memory, outcome) {
                 Step::Done(outcome) => return Poll::Ready(outcome),
-                Step::Wait(0, _) => state.set(State::Yielding { turn: Yield::default() }),
-                Step::Wait(wait, _) => {
+                Step::Wait(wait, outcome) => {
+                    *this.kept = Some(driver.keep(outcome));
+                    (*this.word, *this.signal) = (Some(driver.word()), Some(driver.signal()));
                     sleep.set(driver.sleep(wait));
-                    state.set(State::Waiting);
+                    state.set(if wait == 0 { State::Yielding { turn: Yield::default() } } else { State::Waiting });
                 }
             }
             fate.sent = Sent::No;

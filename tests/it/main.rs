@@ -38,6 +38,7 @@ mod serde;
 mod shared;
 mod short_waits;
 mod soak;
+mod stopping;
 mod streaks;
 mod streams;
 mod support;

@@ -262,6 +262,16 @@ const PROMISES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "13. A handle or a future ends a run's waits; it returns its last outcome, and an attempt that is running finishes.",
+        &[
+            "stopping::a_run_that_was_stopped_makes_its_first_attempt_and_returns_its_outcome_through_every_entry_point",
+            "stopping::an_attempt_that_is_running_finishes_and_no_other_begins_through_every_entry_point",
+            "stopping::a_blocking_wait_ends_at_once",
+            "stopping::a_wait_of_any_blocking_timer_can_be_ended",
+            "stopping::an_async_wait_ends_when_its_future_does_through_every_entry_point",
+        ],
+    ),
+    (
         "14. An error that no rule knows says so, and one's own types can be named.",
         &[
             "any_of::an_error_that_no_rule_knows_says_so_through_every_entry_point",

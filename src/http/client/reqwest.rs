@@ -22,13 +22,16 @@ use super::template::{Template, Watch, again, drain, shorten, without_body};
 use crate::drive::before::{BeforeAsync, BeforeBlocking};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
+use crate::drive::rest::rest;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
+use crate::drive::signal::BlockingSignal;
 use crate::drive::{Driver, Step};
 use crate::http::download::{Download, Fetch, Known, SendHook, course};
 use crate::http::{HttpPolicy, Statuses};
+use crate::observe::word::NoneAwaited;
 use crate::observe::{Observe, Observer as _};
 use crate::policy::Policy;
-use crate::time::{BlockingTimer, Timer, rest};
+use crate::time::{BlockingTimer, Timer};
 use crate::verdict::{Rejected, Retryable as _};
 
 /// Gives a request of reqwest's its retries.
@@ -218,9 +221,9 @@ where
     /// Reading it gives a [`DownloadError`](crate::http::DownloadError). A status that is not retried is one, too.
     pub fn download<'a>(self) -> Download<'a>
     where
-        P: Send + 'a,
+        P: Plan<Signal: Send> + Send + 'a,
         C: Send + 'a,
-        O: Send + 'a,
+        O: Observe<Error, Word: Send> + Send + 'a,
         B: SendHook + Send + 'a,
         T: Timer<Sleep: Send> + Send + 'a,
     {
@@ -312,9 +315,9 @@ where
                     Ok(Answer::Refused(response, verdict)) => Ok(Answer::Refused(drain(response).await, verdict)),
                     Err(error) => Err(error),
                 };
-                // Only a run with a deadline can still return it.
-                let last = (policy.within != u64::MAX).then_some(outcome);
-                rest(pin!(driver.sleep(wait))).await;
+                // Only a run with a deadline, or one that can be stopped, can still return it.
+                let last = driver.may_end(policy.within).then_some(outcome);
+                rest(pin!(driver.sleep(wait)), driver.word(), driver.signal()).await;
                 if let Some(outcome) = last.filter(|_| driver.is_late(&mut memory)) {
                     return finish(outcome, read).await;
                 }
@@ -362,9 +365,9 @@ fn whole<V>(value: V) -> Ready<V> {
 
 impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
-    P: Plan,
+    P: Plan<Signal: BlockingSignal>,
     C: Classify<Error>,
-    O: Observe<Error>,
+    O: Observe<Error, Word: NoneAwaited>,
     B: BeforeBlocking,
     T: BlockingTimer,
 {
@@ -472,7 +475,7 @@ where
                 Answer::Read(value) => Answer::Read(let_go(value)),
                 Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
             });
-            let last = (policy.within != u64::MAX).then_some(outcome);
+            let last = driver.may_end(policy.within).then_some(outcome);
             driver.wait_blocking(wait);
             if let Some(outcome) = last.filter(|_| driver.is_late_blocking(&mut memory)) {
                 return finish(outcome);

@@ -19,9 +19,11 @@ use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
+use crate::drive::signal::BlockingSignal;
 use crate::drive::{Driver, Step};
 use crate::http::{HttpPolicy, Statuses};
 use crate::observe::Observe;
+use crate::observe::word::NoneAwaited;
 use crate::policy::Policy;
 use crate::time::BlockingTimer;
 
@@ -212,9 +214,9 @@ fn unread(mut response: Response<Body>) -> Response<Body> {
 
 impl<P, C, K, O, B, T> AgentRequest<Retry<P, C, K, O, B, T>>
 where
-    P: Plan,
+    P: Plan<Signal: BlockingSignal>,
     C: Classify<Error>,
-    O: Observe<Error>,
+    O: Observe<Error, Word: NoneAwaited>,
     B: BeforeBlocking,
     T: BlockingTimer,
 {
@@ -336,8 +338,8 @@ where
                 Answer::Read(value) => Answer::Read(let_go(value)),
                 Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
             });
-            // Only a run with a deadline can still return it.
-            let last = (policy.within != u64::MAX).then_some(outcome);
+            // Only a run with a deadline, or one that can be stopped, can still return it.
+            let last = driver.may_end(policy.within).then_some(outcome);
             driver.wait_blocking(wait);
             if let Some(outcome) = last.filter(|_| driver.is_late_blocking(&mut memory)) {
                 return finish(outcome);

@@ -10,13 +10,14 @@ use super::error::{Cause, DownloadError};
 use crate::drive::before::{Before, BeforeAsync, Hook, Keep, Make, NoHook, of_first};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{ForRequest, Plan, Whole};
+use crate::drive::rest::rest;
 use crate::drive::retry::Retry;
 use crate::drive::{Driver, Memory, Step};
 use crate::guard::Guards;
 use crate::observe::event::Event;
 use crate::observe::{Observe, Observer};
 use crate::policy::Policy;
-use crate::time::{Timer, rest};
+use crate::time::Timer;
 use crate::verdict::{Erased, Reached, Rejected, Verdict};
 
 /// How an attempt ended without an error of the client's.
@@ -46,7 +47,7 @@ pub(crate) trait Course<E>: Send {
 
     fn settle(&mut self, outcome: Outcome<E>, content: &Content) -> Next<E>;
 
-    /// Waits, and returns whether the deadline passed meanwhile.
+    /// Waits, and returns whether the run ends there: the deadline passed, or it was told to stop.
     fn rest(&mut self, wait: u64) -> Boxed<'_, bool>;
 }
 
@@ -204,9 +205,9 @@ pub(crate) fn course<'a, E, P, C, K, O, B, T>(
 ) -> Box<dyn Course<E> + 'a>
 where
     E: core::error::Error + Send + Sync + 'static,
-    P: Plan + Send + 'a,
+    P: Plan<Signal: Send> + Send + 'a,
     C: Classify<E> + Send + 'a,
-    O: Observe<E> + Send + 'a,
+    O: Observe<E, Word: Send> + Send + 'a,
     B: SendHook + Send + 'a,
     T: Timer<Sleep: Send> + Send + 'a,
 {
@@ -252,9 +253,9 @@ where
 impl<E, P, C, O, B, T> Course<E> for Going<P, C, O, Sent<B>, T>
 where
     E: core::error::Error + Send + Sync + 'static,
-    P: Plan + Send,
+    P: Plan<Signal: Send> + Send,
     C: Classify<E> + Send,
-    O: Observe<E> + Send,
+    O: Observe<E, Word: Send> + Send,
     B: SendHook + Send,
     T: Timer<Sleep: Send> + Send,
 {
@@ -271,9 +272,9 @@ where
     }
 
     fn rest(&mut self, wait: u64) -> Boxed<'_, bool> {
-        let sleep = self.driver.sleep(wait);
+        let (sleep, word, signal) = (self.driver.sleep(wait), self.driver.word(), self.driver.signal());
         Box::pin(async move {
-            rest(pin!(sleep)).await;
+            rest(pin!(sleep), word, signal).await;
             self.driver.is_late(&mut self.memory)
         })
     }

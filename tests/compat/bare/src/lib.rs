@@ -63,10 +63,9 @@ fn read(register: &mut u8) -> Result<u8, BusError> {
 pub fn blocking() -> Result<u8, BusError> {
     let timer = Ticks::default();
     let mut register = 0;
-    let one = retry(POLICY.timer(&timer).seed(1), || read(&mut register))?;
+    let one = retry(POLICY.timer(&timer), || read(&mut register))?;
     let told = POLICY
         .timer(&timer)
-        .seed(2)
         .run_with(|attempt| read(&mut register).map(|value| value + attempt.number() as u8))?;
     let mut report = Report::new();
     let prepared = POLICY
