@@ -97,7 +97,7 @@
 //!   HTTP/2 the error does not always say it, and then looks like a lost connection.
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
 //! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
-//! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.json()` and `.bytes()` read a body into
+//! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.bytes()` and their like read a body into
 //!   memory whole, as the clients' own do: ureq at most 10 MB, reqwest without a limit. Read what may be large in pieces,
 //!   after `send`.
 //! - No request waits for the page of a status that is retried. reqwest reads what has already come, at most 64 KB, so
@@ -133,7 +133,7 @@
 //! | `backoff_factor` | [`backoff`](crate::Policy::backoff): 0.3 s waits 0, 0.6, 1.2 s, too, but with full jitter unless `.jitter(Jitter::None)`; 429 and 503 never wait 0 |
 //! | `backoff_max` | [`max_wait`](crate::Policy::max_wait), 120 s as well |
 //! | `backoff_jitter` | [`Jitter::Additive`](crate::Jitter::Additive) |
-//! | `raise_on_status` | as the client does: reqwest gives the last response, ureq an error unless `http_status_as_error(false)`; [`error_for_status`] makes an error of any |
+//! | `raise_on_status` | as the client does: reqwest gives the last response, ureq an error unless `http_status_as_error(false)`; `.error_for_status()` on the request makes an error of any |
 //! | `respect_retry_after_header` | [`hints`](crate::Policy::hints): obeyed for every status that is retried, unless `Hints::Ignore` |
 //! | `retry_after_max` | [`max_hint`](crate::Policy::max_hint): 120 s in place of 6 h; a longer one ends the run at once, unless `Hints::Clamp` |
 //! | `history` | [`Report`](crate::Report), on success and on failure |
@@ -141,7 +141,7 @@
 //! | `timeout=` of each request | the client's own, for each attempt; [`attempt_timeout`](crate::Policy::attempt_timeout) takes the place of the client's total timeout, even if it is longer |
 //! | no deadline | [`within`](crate::Policy::within) |
 //!
-//! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.json()`, `.bytes()`). What
+//! A body that breaks while it is read is fetched again if the request reads it (`.text()`, `.bytes()` and their like). What
 //! the recipe repeats and this does not: a POST after a TLS fault, unless the handshake was cut, and any request after a
 //! certificate error.
 
@@ -159,7 +159,7 @@ mod status;
 #[cfg(feature = "ureq")]
 pub use self::client::{AgentRequest, RetryAgent};
 #[cfg(feature = "reqwest")]
-pub use self::client::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+pub use self::client::{CheckedRequest, Client, ClientBuilder, RequestBuilder, RetryClient, RetryExt, RetryRequest};
 #[cfg(feature = "reqwest")]
 pub use self::download::{Download, DownloadError};
 pub use self::error::{Response, StatusError, error_for_status};

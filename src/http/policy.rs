@@ -112,6 +112,15 @@ impl HttpPolicy {
     }
 }
 
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+impl HttpPolicy {
+    /// Classifies a response that is not what the request gives: its status is retried, or it is an error and `checked`.
+    pub(crate) fn refused(&self, status: StatusCode, headers: &HeaderMap, checked: bool) -> Option<Verdict> {
+        let is_error = || checked && (status.is_client_error() || status.is_server_error());
+        self.verdict(status, headers).or_else(|| is_error().then(|| Statuses::NONE.verdict(status.as_u16())))
+    }
+}
+
 impl Default for HttpPolicy {
     fn default() -> Self {
         Self::new(Policy::new())

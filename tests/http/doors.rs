@@ -83,7 +83,7 @@ fn cuts_twice(whole: &'static str) -> Server {
 #[tokio::test]
 async fn a_body_that_is_cut_is_fetched_again() {
     let server = cuts_twice("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n[1]");
-    let numbers: Vec<u32> = client().get(server.url()).retry(POLICY).json().await.unwrap();
+    let numbers: Vec<u32> = client().get(server.url()).retry(POLICY).read_json().await.unwrap();
     assert_eq!((numbers, server.requests()), (vec![1], 3));
 
     let server = cuts_twice(OK.unwrap());
@@ -122,13 +122,13 @@ fn the_last_response_of_a_blocking_client_comes_back() {
 async fn json_of_an_error_page_is_an_error_and_bad_json_is_not_fetched_again() {
     let server = answers(&[BUSY]);
     let timer = VirtualTimer::new();
-    let value = client().get(server.url()).retry(POLICY.timer(&timer)).json::<u32>().await;
+    let value = client().get(server.url()).retry(POLICY.timer(&timer)).read_json::<u32>().await;
     assert!(value.unwrap_err().is_decode());
     assert_eq!(server.requests(), 4);
 
     let server = answers(&[OK]);
     let mut report = Report::new();
-    let value = client().get(server.url()).retry(POLICY.report(&mut report)).json::<u32>().await;
+    let value = client().get(server.url()).retry(POLICY.report(&mut report)).read_json::<u32>().await;
     assert!(value.unwrap_err().is_decode());
     assert_eq!((server.requests(), report.stop_reason()), (1, Some(StopReason::Permanent)));
 }

@@ -277,7 +277,7 @@ fn through_reqwest(site: &Built, post: bool, report: &mut Report) {
         if site.warm {
             session.get(&site.url).bytes().await.unwrap();
         }
-        request.policy(policy(true).report(report)).json::<serde_json::Value>().await
+        request.policy(policy(true).report(report)).read_json::<serde_json::Value>().await
     });
 }
 
@@ -288,7 +288,7 @@ fn through_blocking(site: &Built, post: bool, report: &mut Report) {
         session.get(&site.url).bytes().unwrap();
     }
     let request = if post { session.post(&site.url).body("order") } else { session.get(&site.url) };
-    let _ = request.policy(policy(true).report(report)).json::<serde_json::Value>();
+    let _ = request.policy(policy(true).report(report)).read_json::<serde_json::Value>();
 }
 
 fn through_ureq(site: &Built, post: bool, report: &mut Report) {

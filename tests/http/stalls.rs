@@ -199,7 +199,7 @@ async fn reqwest_never_waits_for_the_page_of_a_status_that_is_retried() {
         let get = || client.get(server.url());
         assert_eq!(get().retry(POLICY).text().await.unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY).bytes().await.unwrap(), PAGE, "{page}");
-        assert_eq!(get().retry(POLICY).json::<Vec<u8>>().await.unwrap().len(), 9, "{page}");
+        assert_eq!(get().retry(POLICY).read_json::<Vec<u8>>().await.unwrap().len(), 9, "{page}");
         assert_eq!(get().retry(POLICY).send().await.unwrap().text().await.unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY.within(minute)).text().await.unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY.attempt_timeout(minute)).text().await.unwrap(), PAGE, "{page}");
@@ -226,7 +226,7 @@ fn blocking_reqwest_never_waits_for_the_page_of_a_status_that_is_retried() {
         let get = || client.get(server.url());
         assert_eq!(get().retry(POLICY).text().unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY).bytes().unwrap(), PAGE, "{page}");
-        assert_eq!(get().retry(POLICY).json::<Vec<u8>>().unwrap().len(), 9, "{page}");
+        assert_eq!(get().retry(POLICY).read_json::<Vec<u8>>().unwrap().len(), 9, "{page}");
         assert_eq!(get().retry(POLICY).send().unwrap().text().unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY.within(minute)).text().unwrap(), PAGE, "{page}");
         assert_eq!(get().retry(POLICY.attempt_timeout(minute)).text().unwrap(), PAGE, "{page}");

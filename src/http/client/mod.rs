@@ -12,7 +12,7 @@ mod template;
 mod ureq;
 
 #[cfg(feature = "reqwest")]
-pub use self::reqwest::{ClientBuilder, RetryClient, RetryExt, RetryRequest};
+pub use self::reqwest::{CheckedRequest, Client, ClientBuilder, RequestBuilder, RetryClient, RetryExt, RetryRequest};
 #[cfg(feature = "reqwest")]
 pub(super) use self::template::{again, drain, shorten};
 #[cfg(feature = "ureq")]

@@ -45,11 +45,13 @@ impl fmt::Debug for Mounts {
 }
 
 /// What the request and its session say beside the plain policy.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rules {
     pub(super) session: Option<Session>,
     pub(super) statuses: Option<Statuses>,
     pub(super) idempotent: Option<bool>,
+    /// Whether a status from 400 to 599 is an error.
+    pub(super) checked: bool,
 }
 
 #[derive(Clone)]
@@ -69,9 +71,9 @@ impl Session {
 
 /// Gives a session its guards.
 macro_rules! guarded {
-    ($session:ident $(<$client:ident>)?) => {
+    ($session:ident $(<$client:ident: $bound:ident>)?) => {
         #[cfg(target_has_atomic = "64")]
-        impl $(<$client>)? $session $(<$client>)? {
+        impl $(<$client: $bound>)? $session $(<$client>)? {
             /// Charges the retries of all requests to this budget; see [`Retry::budget`](crate::Retry::budget).
             ///
             /// It takes a `&'static Budget` or an `Arc<Budget>`. A later budget takes the place of this one.
