@@ -3,6 +3,7 @@
 use crate::drive::judge::Classify;
 use crate::observe::around::Plain;
 use crate::observe::refusal::Never;
+use crate::observe::word::no_word;
 use crate::observe::{Failed, Observe, Observer};
 use crate::run::StopReason;
 use crate::verdict::{Erased, Fault, Reached, Verdict};
@@ -53,6 +54,7 @@ impl<E, C: Classify<E>> Classify<E> for Knowing<C> {
 pub(super) struct Ended(pub(super) Option<StopReason>);
 
 impl Observer for Ended {
+    no_word!();
     type Around = Plain;
     type Refusal = Never;
 

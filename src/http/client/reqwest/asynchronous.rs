@@ -18,10 +18,11 @@ use super::{CheckedRequest, RetryRequest, refusal};
 use crate::drive::before::BeforeAsync;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
+use crate::drive::rest::rest;
 use crate::drive::retry::Retry;
 use crate::drive::{Driver, Step};
 use crate::observe::{Observe, Observer as _};
-use crate::time::{Timer, rest};
+use crate::time::Timer;
 use crate::verdict::Retryable as _;
 
 impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
@@ -180,9 +181,9 @@ where
                     Ok(Answer::Refused(response, verdict)) => Ok(Answer::Refused(drain(response).await, verdict)),
                     Err(error) => Err(error),
                 };
-                // Only a run with a deadline can still return it.
-                let last = (policy.within != u64::MAX).then_some(outcome);
-                rest(pin!(driver.sleep(wait))).await;
+                // Only a run with a deadline, or one that can be stopped, can still return it.
+                let last = driver.may_end(policy.within).then_some(outcome);
+                rest(pin!(driver.sleep(wait)), driver.word(), driver.signal()).await;
                 if let Some(outcome) = last.filter(|_| driver.is_late(&mut memory)) {
                     return finish(outcome, checked, kept, read).await;
                 }

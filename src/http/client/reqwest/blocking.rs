@@ -17,16 +17,18 @@ use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
 use crate::drive::retry::Retry;
+use crate::drive::signal::BlockingSignal;
 use crate::drive::{Driver, Step};
 use crate::observe::Observe;
+use crate::observe::word::NoneAwaited;
 use crate::time::BlockingTimer;
 use crate::verdict::Retryable as _;
 
 impl<P, C, K, O, B, T> RetryRequest<RequestBuilder, Retry<P, C, K, O, B, T>>
 where
-    P: Plan,
+    P: Plan<Signal: BlockingSignal>,
     C: Classify<Error>,
-    O: Observe<Error>,
+    O: Observe<Error, Word: NoneAwaited>,
     B: BeforeBlocking,
     T: BlockingTimer,
 {
@@ -140,7 +142,7 @@ where
                 Answer::Read(value) => Answer::Read(let_go(value)),
                 Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
             });
-            let last = (policy.within != u64::MAX).then_some(outcome);
+            let last = driver.may_end(policy.within).then_some(outcome);
             driver.wait_blocking(wait);
             if let Some(outcome) = last.filter(|_| driver.is_late_blocking(&mut memory)) {
                 return finish(outcome, checked, kept, read);
@@ -178,9 +180,9 @@ fn unread(mut response: Response) -> Response {
 
 impl<P, C, K, O, B, T> CheckedRequest<'_, RequestBuilder, Retry<P, C, K, O, B, T>>
 where
-    P: Plan,
+    P: Plan<Signal: BlockingSignal>,
     C: Classify<Error>,
-    O: Observe<Error>,
+    O: Observe<Error, Word: NoneAwaited>,
     B: BeforeBlocking,
     T: BlockingTimer,
 {

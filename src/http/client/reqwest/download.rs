@@ -30,9 +30,9 @@ where
     /// Reading it gives a [`DownloadError`](crate::http::DownloadError). A status that is not retried is one, too.
     pub fn download<'a>(self) -> Download<'a>
     where
-        P: Send + 'a,
+        P: Plan<Signal: Send> + Send + 'a,
         C: Send + 'a,
-        O: Send + 'a,
+        O: Observe<Error, Word: Send> + Send + 'a,
         B: SendHook + Send + 'a,
         T: Timer<Sleep: Send> + Send + 'a,
     {
