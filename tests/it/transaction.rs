@@ -644,3 +644,24 @@ fn an_error_that_no_rule_knows_is_told_with_what_was_looked_for() {
     let shown = format!("{:?}", report.unclassified());
     assert!(shown.contains("no type at all") && shown.contains("std"), "{shown}");
 }
+
+#[test]
+fn a_run_that_is_stopped_in_a_wait_says_what_the_attempts_did() {
+    for (script, ambiguous) in [
+        (vec![(Step::Execute, Does::Fails(LOST))], false),
+        (vec![(Step::Commit, Does::Fails(CONFLICT))], false),
+        (vec![(Step::Commit, Does::Fails(LOST))], true),
+    ] {
+        let timer = VirtualTimer::new();
+        let database = Database::new(&script);
+        let policy = POLICY.backoff(secs(1)).timer(&timer).until(std::future::ready(()));
+        let outcome: Outcome = block_on(async {
+            transaction!(
+                policy, database.begin(), once = |tx| tx.token("mine").await,
+                -> Result<u32, DbError> |tx| { Ok(tx.execute().await?) }
+            )
+        });
+        assert_eq!(outcome.unwrap_err().is_ambiguous(), ambiguous, "{script:?}");
+        assert_eq!(database.calls(Step::Begin), 1);
+    }
+}
