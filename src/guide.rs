@@ -12,6 +12,7 @@
 //! | How do I repeat a transaction? | [`transactions`] |
 //! | How do I send requests again, and which? | [`http`] |
 //! | How do I keep to a time? | [`deadlines`] |
+//! | How do I keep a connection or a feed alive? | [`reconnecting`] |
 //! | How do I stop it? | [`cancellation`] |
 //! | Which layer should retry, and what protects whom? | [`layers`] |
 //! | How do I protect a server from my retries? | [`budgets_and_breakers`] |
@@ -39,6 +40,7 @@
 // Some pages speak of what only a feature brings.
 #![cfg_attr(
     not(all(
+        feature = "stream",
         feature = "testing",
         feature = "tower",
         feature = "reqwest",
@@ -84,6 +86,8 @@ pages! {
     #[cfg(not(doctest))]
     http: "How do I send requests again, and which?",
     deadlines: "How do I keep to a time?",
+    #[cfg(not(doctest))]
+    reconnecting: "How do I keep a connection or a feed alive?",
     cancellation: "How do I stop it?",
     budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",

@@ -908,6 +908,16 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.retry.plan.limit()
     }
 
+    /// Ends a run that was told to stop, while its attempt is running.
+    #[cfg(feature = "stream")]
+    pub(crate) fn stop(&mut self, memory: &mut Memory)
+    where
+        T: Timer,
+    {
+        let now = nanos::from(self.retry.timer.now());
+        self.ended_before(memory, StopReason::Stopped, now);
+    }
+
     /// Tells guards that the attempt got through, though it goes on: a stream was opened.
     #[cfg(feature = "stream")]
     pub(crate) fn opened(&mut self)

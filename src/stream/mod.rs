@@ -21,9 +21,10 @@ use crate::drive::bound::Guard;
 use crate::drive::judge::{AnyOk, Classify};
 use crate::drive::plan::{Adjust, Plan};
 use crate::drive::retry::{IntoRetry, Retry};
+use crate::drive::signal::Signal;
 use crate::drive::{Driver, Memory, Step};
 use crate::observe::refusal::Makes;
-use crate::observe::{Observe, Observer, Refuse};
+use crate::observe::{Observe, Observer, Refuse, Word as _};
 use crate::policy::Policy;
 use crate::run::StopReason;
 use crate::time::{Timer, Yield, nanos};
@@ -97,16 +98,20 @@ where
         Policy { within: u64::MAX, ..policy }
     });
     let plan = plan.streaks(|rules| rules.failing_for(nanos::duration(within.min(rules.failing_for))));
+    let driver = Driver::new(Retry {
+        plan,
+        classify: Knowing { classify, facts: Facts::FRESH },
+        accept: AnyOk,
+        observe: (Ended::default(), observe),
+        before: NoHook,
+        timer,
+    });
     Resume {
-        driver: Driver::new(Retry {
-            plan,
-            classify: Knowing { classify, facts: Facts::FRESH },
-            accept: AnyOk,
-            observe: (Ended::default(), observe),
-            before: NoHook,
-            timer,
-        }),
+        signal: driver.signal(),
+        driver,
         memory: None,
+        word: None,
+        kept: None,
         open,
         position,
         last: None,
@@ -136,6 +141,10 @@ pin_project! {
         driver: Driver<P, Knowing<C>, AnyOk, (Ended, O), NoHook, T>,
         // None until the first poll: the run starts there.
         memory: Option<Memory>,
+        signal: P::Signal,
+        // Of the wait.
+        word: Option<<(Ended, O) as Observer>::Word>,
+        kept: Option<<P::Signal as Signal>::Kept<Result<(), E>>>,
         open: F,
         position: G,
         last: Option<Q>,
@@ -230,7 +239,51 @@ where
 {
     type Item = Result<I, E>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<I, E>>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<I, E>>> {
+        // A feed that is never idle is stopped, too.
+        if self.as_mut().is_stopped(context) {
+            return Poll::Ready(None);
+        }
+        let polled = self.as_mut().poll_item(context);
+        if polled.is_pending() && self.is_stopped(context) { Poll::Ready(None) } else { polled }
+    }
+}
+
+impl<P, C, O, T, F, L, S, G, Q, E> Resume<P, C, O, T, F, L, S, G, Q, E>
+where
+    P: Plan,
+    O: Observer,
+    T: Timer,
+{
+    /// Ends the stream if it is told to stop while it is open, or being opened. A wait looks by itself.
+    fn is_stopped(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        if !P::Signal::ANY {
+            return false;
+        }
+        let mut this = self.project();
+        let running = matches!(this.state.as_mut().project(), Now::Opening { .. } | Now::Open { .. });
+        let Some(memory) = this.memory.as_mut().filter(|_| running) else { return false };
+        if this.signal.poll(context).is_pending() {
+            return false;
+        }
+        this.state.set(State::Over);
+        this.sleep.set(None);
+        this.driver.stop(memory);
+        true
+    }
+
+    #[allow(clippy::too_many_lines)] // The states in their order.
+    fn poll_item<I>(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<I, E>>>
+    where
+        P: Plan<Timing: Guard<E>>,
+        C: Classify<E>,
+        O: Observe<E, Refusal: Makes<E>>,
+        F: FnMut(Option<Q>) -> L,
+        L: Future<Output = Result<S, E>>,
+        S: Stream<Item = Result<I, E>>,
+        G: FnMut(&I) -> Option<Q>,
+        Q: Clone,
+    {
         let this = self.project();
         let (driver, mut sleep, mut state) = (this.driver, this.sleep, this.state);
         let memory = this.memory.get_or_insert_with(|| driver.start());
@@ -238,16 +291,22 @@ where
             let broken = match state.as_mut().project() {
                 Now::Over => return Poll::Ready(None),
                 Now::Yielding { .. } | Now::Waiting => {
-                    if let Now::Yielding { turn } = state.as_mut().project() {
-                        ready!(Pin::new(turn).poll(context));
-                    }
-                    if let Some(sleep) = sleep.as_mut().as_pin_mut() {
-                        ready!(sleep.poll(context));
+                    if this.signal.poll(context).is_pending() {
+                        if let Some(word) = this.word {
+                            ready!(word.poll(context));
+                        }
+                        if let Now::Yielding { turn } = state.as_mut().project() {
+                            ready!(Pin::new(turn).poll(context));
+                        }
+                        if let Some(sleep) = sleep.as_mut().as_pin_mut() {
+                            ready!(sleep.poll(context));
+                        }
                     }
                     sleep.set(None);
-                    if let Some(late) = driver.late(memory) {
+                    *this.word = None;
+                    if let Some(outcome) = this.kept.take().and_then(|kept| driver.over(memory, kept)) {
                         state.set(State::Over);
-                        return Poll::Ready(Some(Err(late)));
+                        return Poll::Ready(outcome.err().map(Err));
                     }
                     state.set(State::Closed);
                     continue;
@@ -318,8 +377,10 @@ where
             facts.progressed |= facts.opened && lived >= least;
             match driver.settle(memory, Err::<(), E>(broken)) {
                 Step::Done(outcome) => return Poll::Ready(outcome.err().map(Err)),
-                Step::Wait(wait, _) => {
+                Step::Wait(wait, outcome) => {
                     *this.waited = wait;
+                    *this.kept = Some(driver.keep(outcome));
+                    *this.word = Some(driver.word());
                     if wait == 0 {
                         state.set(State::Yielding { turn: Yield::default() });
                     } else {

@@ -14,6 +14,7 @@ pages! {
     from_urllib3: "guide/from_urllib3.md",
     from_reqwest_retry: "guide/from_reqwest_retry.md",
     tower: "tower/page.md",
+    reconnecting: "guide/reconnecting.md",
     stream: "stream/page.md",
     stream_resume: "stream/resume.md",
     stream_from: "stream/from.md",

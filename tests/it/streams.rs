@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures::stream::{self as streams, FusedStream as _, Stream, StreamExt as _};
 use persevere::{
-    AdaptiveThrottle, Breaker, Budget, Event, Fault, Jitter, Policy, Rejected, Report, StopReason, TimedOut, Verdict,
-    stream,
+    AdaptiveThrottle, Breaker, Budget, Event, Fault, Jitter, Policy, Rejected, Report, Stop, StopReason, TimedOut,
+    Verdict, stream,
 };
 use tokio::time::{Instant, sleep};
 
@@ -416,4 +416,59 @@ async fn a_million_items_over_a_thousand_breaks_come_once_and_in_order_in_a_task
         expected
     });
     assert_eq!(task.await.unwrap(), 1_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_told_to_stop_ends_at_once_wherever_it_is() {
+    /// Ends after ten seconds, and tells what came by then.
+    async fn check<const N: usize>(script: [Opened; N]) -> (Vec<u64>, Option<ErrorKind>) {
+        let server = Server::new();
+        let stop = Stop::new();
+        let told = async {
+            sleep(secs(10)).await;
+            stop.stop();
+        };
+        let by_handle = stream::resume(POLICY.stopped_by(&stop), server.open(script), position);
+        let (by_handle, ()) = tokio::join!(all(by_handle), told);
+        assert_eq!(server.started.elapsed(), secs(10));
+        assert_eq!(server.alive.get(), 0);
+
+        let server = Server::new();
+        let mut report = Report::new();
+        let by_future = POLICY.until(sleep(secs(10))).report(&mut report);
+        let by_future = all(stream::resume(by_future, server.open(script), position)).await;
+        assert_eq!(server.started.elapsed(), secs(10));
+        assert_eq!(report.stop_reason(), Some(StopReason::Stopped));
+        assert_eq!(by_future, by_handle);
+        by_handle
+    }
+    let reset = Some(ErrorKind::ConnectionReset);
+    assert_eq!(check([at_once(&[Item, Silence])]).await, (vec![1], None));
+    assert_eq!(check([Silent]).await, (vec![], None));
+    // In a wait of 8 s there is an error to return.
+    assert_eq!(check([at_once(&[Item, RESET]), at_once(&[RESET])]).await, (vec![1], reset));
+    assert_eq!(check([at_once(&[Item, RESET]), Silent]).await, (vec![1], None));
+
+    // Told before the start: it is opened once. A feed that is never idle ends, too.
+    let stop = Stop::new();
+    stop.stop();
+    let server = Server::new();
+    let silent = stream::resume(POLICY.stopped_by(&stop), server.open([Silent]), position);
+    assert_eq!(all(silent).await, (vec![], None));
+    let busy = |_: Option<u64>| async { Ok::<_, io::Error>(streams::repeat_with(|| Ok(7))) };
+    let (items, _) = all(stream::resume(POLICY.until(async {}), busy, position)).await;
+    assert!(items.len() <= 1, "{items:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_is_awaited_ends_before_the_wait() {
+    let server = Server::new();
+    let hooked = Cell::new(0);
+    let policy = POLICY.on_retry_async(|_: Event<'_, io::Error>| async {
+        sleep(secs(5)).await;
+        hooked.set(hooked.get() + 1);
+    });
+    let open = server.open([at_once(&[Item, RESET]), at_once(&[Item])]);
+    assert_eq!(all(stream::resume(policy, open, position)).await, (vec![1, 2], None));
+    assert_eq!(hooked.get(), 1);
 }

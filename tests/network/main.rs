@@ -5,5 +5,6 @@ mod grpc;
 mod http2;
 mod hyper_util;
 mod proxy;
+mod sse;
 mod support;
 mod websocket;

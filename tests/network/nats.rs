@@ -300,3 +300,62 @@ fn every_kind_can_be_made_of_ours_and_is_found_again() {
         throttle
     );
 }
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A consumer that is in memory dies with its server, so it is made again behind the last message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_goes_on_behind_its_last_message_through_kills_of_the_server() {
+    const MESSAGES: usize = 150;
+    let mut server = Server::start("jetstream: enabled").await;
+    let mut context = jetstream::new(connect(server.address).await.unwrap());
+    stream(&context, stream::Config::default()).await;
+    context.set_timeout(2 * SOON);
+
+    let open = |last: Option<u64>| {
+        let context = context.clone();
+        async move {
+            let deliver_policy = match last {
+                Some(last) => consumer::DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+                None => consumer::DeliverPolicy::All,
+            };
+            let ack_policy = consumer::AckPolicy::None;
+            let config = consumer::pull::Config { deliver_policy, ack_policy, ..Default::default() };
+            let consumer = context.get_stream("s").await?.create_consumer(config).await?;
+            let messages = consumer.stream().heartbeat(SOON).expires(10 * SOON).messages().await?;
+            Ok::<_, Failure>(messages.map(|message| Ok(message?)))
+        }
+    };
+    // What is deleted is made again by `open`.
+    let breaks = |error: &Failure| {
+        let gone = error.downcast_ref::<consumer::pull::MessagesError>();
+        if gone.is_some() { Verdict::transient().with_fault(Fault::Read) } else { error.verdict() }
+    };
+    let sequence = |message: &jetstream::Message| message.info().ok().map(|info| info.stream_sequence);
+    let policy = persevere::stream::POLICY.backoff(SOON).max_wait(2 * SOON).attempt_timeout(10 * SOON).when(breaks);
+    let feed = persevere::stream::resume(policy, open, sequence).stall(10 * SOON).take(MESSAGES);
+
+    let publishing = async {
+        for number in 0..MESSAGES {
+            let publish = || async {
+                let message = jetstream::message::PublishMessage::build().payload(number.to_string().into());
+                context.send_publish("s.a", message.message_id(number.to_string())).await?.await
+            };
+            let policy = persevere::Policy::new().forever().backoff(SOON / 10).max_wait(SOON);
+            persevere::retry_async(policy, publish).await.unwrap();
+            tokio::time::sleep(SOON / 20).await;
+        }
+    };
+    let killing = async {
+        for _ in 0..2 {
+            tokio::time::sleep(2 * SOON).await;
+            server.kill();
+            tokio::time::sleep(2 * SOON).await;
+            server.again().await;
+        }
+    };
+    let reading = feed.map(|message| String::from_utf8(message.unwrap().payload.to_vec()).unwrap()).collect::<Vec<_>>();
+    let all = async { tokio::join!(reading, publishing, killing) };
+    let (read, (), ()) = tokio::time::timeout(Duration::from_secs(60), all).await.expect("it goes on");
+    assert_eq!(read, (0..MESSAGES).map(|number| number.to_string()).collect::<Vec<_>>());
+}

@@ -232,3 +232,82 @@ async fn an_error_made_of_ours_is_found_again() {
     let expected: Verdict = THROTTLE.with_reached(persevere::Reached::No).with_hint(Duration::from_secs(3));
     check("Rejected", Error::from(rejected), expected);
 }
+
+/// What a feed over a WebSocket can fail with.
+#[derive(Debug, thiserror::Error, persevere::Retryable)]
+enum FeedError {
+    #[error(transparent)]
+    #[retry(forward)]
+    Socket(#[from] Error),
+    /// A close frame is an item, so the feed makes it an error by its code.
+    #[error("closed with code {0}")]
+    #[retry(with = closed)]
+    Closed(u16),
+    #[error("nothing came")]
+    #[retry(timed_out)]
+    Silent(TimedOut),
+}
+
+fn closed(code: &u16) -> Verdict {
+    tables::websocket_close(*code)
+}
+
+/// Sends three numbers behind the one in the path, and then ends in one way after the other.
+async fn numbers() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for round in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                if round % 5 == 4 {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    return stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await;
+                }
+                let mut from = 0_u32;
+                #[allow(clippy::result_large_err)] // The callback's own type.
+                let callback = |request: &tokio_tungstenite::tungstenite::handshake::server::Request, response| {
+                    from = request.uri().path()[1..].parse().unwrap();
+                    Ok(response)
+                };
+                let mut socket = tokio_tungstenite::accept_hdr_async(stream, callback).await.unwrap();
+                for number in from + 1..from + 4 {
+                    let _ = socket.send(Message::text(number.to_string())).await;
+                }
+                match round % 5 {
+                    0 => drop(socket),
+                    1 => {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        reset(socket.into_inner());
+                    }
+                    2 => {
+                        let frame = CloseFrame { code: CloseCode::Restart, reason: "".into() };
+                        let _ = socket.close(Some(frame)).await;
+                        while socket.next().await.is_some() {}
+                    }
+                    _ => std::future::pending().await,
+                }
+                Ok(())
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_feed_goes_on_behind_its_last_message_however_the_sockets_end() {
+    let address = numbers().await;
+    let open = |last: Option<u32>| async move {
+        let url = format!("ws://{address}/{}", last.unwrap_or(0));
+        let (socket, _) = connect_async(url).await?;
+        Ok(socket.map(|message| match message? {
+            Message::Close(frame) => Err(FeedError::Closed(frame.map_or(1005, |frame| frame.code.into()))),
+            message => Ok(message.into_text()?.parse::<u32>().unwrap()),
+        }))
+    };
+    let policy = persevere::stream::POLICY.backoff(Duration::from_millis(10)).max_wait(Duration::from_millis(20));
+    let feed = persevere::stream::resume(policy, open, |number: &u32| Some(*number));
+    let feed = feed.stall(Duration::from_millis(150)).unending(|| FeedError::Closed(1006));
+    let read: Vec<_> = feed.take(40).map(Result::unwrap).collect().await;
+    assert_eq!(read, (1..=40).collect::<Vec<_>>());
+}
