@@ -60,7 +60,7 @@ pub use crate::policy::{Backoff, Contradiction, Hints, Jitter, Policy, Preview, 
 pub use crate::report::{Failure, Report, Unclassified};
 #[cfg(feature = "std")]
 pub use crate::report::{Forecast, Timeline};
-pub use crate::run::{Decision, Run, StopReason};
+pub use crate::run::{Decision, Run, RunState, StopReason};
 #[cfg(feature = "futures-timer")]
 pub use crate::time::FuturesTimer;
 #[cfg(feature = "std")]

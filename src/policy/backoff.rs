@@ -297,21 +297,21 @@ impl Rule {
     }
 
     /// As `grown`, but for an immediate first one.
-    fn capped(&self, n: u32) -> u64 {
+    const fn capped(&self, n: u32) -> u64 {
         let grown = match self.growth {
             Growth::Doubling => return self.doubled(n),
             Growth::Constant => self.base,
-            Growth::Linear => self.base.saturating_mul(u64::from(n)),
+            Growth::Linear => self.base.saturating_mul(n as u64),
             Growth::Fibonacci => self.base.saturating_mul(fibonacci(n)),
             Growth::Exponential if self.base == 0 || self.factor.is_nan() => self.base,
             Growth::Exponential => self.by_factor(n.saturating_sub(1)),
         };
-        grown.min(self.max)
+        nanos::min(grown, self.max)
     }
 
     /// As `capped`, where the factor is 2.
     #[inline(always)]
-    fn doubled(&self, n: u32) -> u64 {
+    const fn doubled(&self, n: u32) -> u64 {
         match n.saturating_sub(1) {
             // Above the cap if the base is above the cap shifted back: nothing can overflow.
             exponent @ 0..64 if self.max >> exponent >= self.base => self.base << exponent,
@@ -321,13 +321,13 @@ impl Rule {
     }
 
     /// Rounded to the nearest nanosecond; the conversion saturates.
-    fn by_factor(&self, exponent: u32) -> u64 {
+    const fn by_factor(&self, exponent: u32) -> u64 {
         (self.base as f64 * power(self.factor(), exponent) + 0.5) as u64
     }
 
     /// The factor as it was meant: the shortest decimal, to a millionth, that this `f32` stands for.
-    pub(crate) fn factor(&self) -> f64 {
-        let kept = f64::from(self.factor);
+    pub(crate) const fn factor(&self) -> f64 {
+        let kept = self.factor as f64;
         let decimal = (kept * 1e6 + 0.5) as u64 as f64 / 1e6;
         if decimal as f32 == self.factor { decimal } else { kept }
     }
@@ -380,32 +380,51 @@ impl Rule {
     }
 
     /// The range that a wait is drawn from: the least and the most.
-    pub(crate) fn range(&self, grown: u64, max: u64, previous: u64) -> (u64, u64) {
+    pub(crate) const fn range(&self, grown: u64, max: u64, previous: u64) -> (u64, u64) {
         match self.kind {
             Kind::None => (grown, grown),
             Kind::Unset | Kind::Full => (0, grown),
             Kind::Equal => (grown - grown / 2, grown),
             Kind::Additive => below_cap(grown, self.amount, max),
             Kind::Decorrelated => {
-                let least = self.base.min(max);
-                below_cap(least, previous.max(least).saturating_mul(3) - least, max)
+                let least = nanos::min(self.base, max);
+                let previous = if previous > least { previous } else { least };
+                below_cap(least, previous.saturating_mul(3) - least, max)
             }
         }
+    }
+
+    /// Wait `n` for whoever remembers nothing. With decorrelated jitter the wait before is taken for as long as it can have
+    /// been.
+    pub(crate) const fn forgetful(&self, n: u32, throttled: bool, random: u64) -> u64 {
+        if n <= 1 {
+            if throttled {
+                let base = nanos::min(self.base, self.max);
+                return if self.is_jittered() { base - base / 2 + jitter::within(base / 2, random) } else { base };
+            }
+            if self.immediate_first {
+                return 0;
+            }
+        }
+        let drawn = n.saturating_sub(1 + self.immediate_first as u32);
+        let before = nanos::min(self.base.saturating_mul(3_u64.saturating_pow(drawn)), self.max);
+        let (least, most) = self.range(self.capped(n), self.max, if drawn == 0 { 0 } else { before });
+        least + jitter::within(most - least, random)
     }
 }
 
 /// The range of this width from `least` on, cut at the cap. Where the cut leaves next to nothing to chance, it is of this
 /// width below the cap.
-fn below_cap(least: u64, width: u64, max: u64) -> (u64, u64) {
+const fn below_cap(least: u64, width: u64, max: u64) -> (u64, u64) {
     let room = max.saturating_sub(least);
     if room < width && room <= least / 8 {
         return (max.saturating_sub(width), max);
     }
-    (least, least + width.min(room))
+    (least, least + nanos::min(width, room))
 }
 
 /// By squaring, as `f64::powi` is not in `core`.
-fn power(mut base: f64, mut exponent: u32) -> f64 {
+const fn power(mut base: f64, mut exponent: u32) -> f64 {
     let mut result = 1.0;
     while exponent > 0 {
         if exponent & 1 == 1 {
@@ -417,11 +436,11 @@ fn power(mut base: f64, mut exponent: u32) -> f64 {
     result
 }
 
-fn fibonacci(n: u32) -> u64 {
-    let (mut now, mut next) = (0_u64, 1_u64);
+const fn fibonacci(n: u32) -> u64 {
+    let (mut now, mut next, mut left) = (0_u64, 1_u64, n);
     // F(94) is past u64, so the loop is short however large `n` is.
-    for _ in 0..n.min(94) {
-        (now, next) = (next, now.saturating_add(next));
+    while left > 0 && now != u64::MAX {
+        (now, next, left) = (next, now.saturating_add(next), left - 1);
     }
     now
 }
@@ -431,6 +450,7 @@ fn fibonacci(n: u32) -> u64 {
 /// With decorrelated jitter it is the wait before, from which the next one grows; with any other the steps that count no
 /// more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize))]
 pub(crate) struct Pace(pub(crate) Coarse);
 
 impl Pace {
@@ -466,6 +486,7 @@ impl Pace {
 ///
 /// A run's state crosses every await of an async door, so each byte of it is a byte of every future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize))]
 pub(crate) struct Coarse(pub(crate) u16);
 
 impl Coarse {

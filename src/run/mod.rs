@@ -10,7 +10,10 @@ use crate::policy::{Hints, LIMITS, Policy, StreakPolicy, StreakRules, UNLIMITED,
 use crate::time::nanos::{self, Seconds};
 use crate::verdict::{Fault, Progress, Reached, Verdict};
 
+mod stateless;
 pub(crate) mod streak;
+
+pub use self::stateless::RunState;
 
 /// Decides, failure by failure, whether to wait or to stop.
 ///
@@ -212,7 +215,8 @@ impl fmt::Display for StopReason {
 }
 
 /// What a run remembers between attempts. Small, since each byte of it is a byte of every async door's future.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize))]
 #[doc(hidden)]
 pub struct State {
     /// When the deadline is over, on the run's clock; `u64::MAX` for none.
@@ -390,7 +394,9 @@ pub(crate) fn decide<const USUAL: bool>(
     };
     if !USUAL && verdict.asks_for_wait() {
         let hint = verdict.hint_nanos();
-        wait = wait.max(hinted(policy, hint, state.left_nanos(now), || random(attempt))?);
+        // Drawn where a part of the hint is left to chance, and only there.
+        let drawn = if policy.rule.is_jittered() { random(attempt) } else { 0 };
+        wait = wait.max(hinted(policy, hint, state.left_nanos(now), drawn)?);
     }
     // At the deadline is past it: no attempt begins there.
     if state.end != u64::MAX && (state.end <= now || wait >= state.end - now) {
@@ -407,18 +413,19 @@ pub(crate) fn decide<const USUAL: bool>(
 /// told the same do not come back together.
 #[cold]
 #[inline(never)]
-fn hinted(policy: &Policy, hint: u64, left: u64, random: impl FnOnce() -> u64) -> Result<u64, StopReason> {
-    if policy.hints == Hints::Ignore {
-        return Ok(0);
+const fn hinted(policy: &Policy, hint: u64, left: u64, random: u64) -> Result<u64, StopReason> {
+    match policy.hints {
+        Hints::Ignore => return Ok(0),
+        Hints::GiveUp if hint > policy.hint_max => {
+            return Err(StopReason::HintTooLong { hint: Duration::from_nanos(hint) });
+        }
+        _ => {}
     }
-    if hint > policy.hint_max && policy.hints == Hints::GiveUp {
-        return Err(StopReason::HintTooLong { hint: Duration::from_nanos(hint) });
-    }
-    let hint = hint.min(policy.hint_max);
+    let hint = nanos::min(hint, policy.hint_max);
     if !policy.rule.is_jittered() {
         return Ok(hint);
     }
-    let room = left.saturating_sub(hint).saturating_sub(1).min(hint / 5);
+    let room = nanos::min(left.saturating_sub(hint).saturating_sub(1), hint / 5);
     // A seeded draw is the one that the backoff had, which used the high bits: the halves swapped make a second.
-    Ok(hint + jitter::within(room, random().rotate_left(32)))
+    Ok(hint.saturating_add(jitter::within(room, random.rotate_left(32))))
 }

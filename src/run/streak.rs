@@ -6,7 +6,8 @@ use crate::run::{Extra, Listed};
 use crate::verdict::{Fault, Progress, Verdict};
 
 /// What a run for work that lasts remembers beside its state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(::serde::Serialize, ::serde::Deserialize))]
 pub(crate) struct Streak {
     /// When the running attempt began: after the wait before it.
     began: u64,

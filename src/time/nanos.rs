@@ -8,6 +8,10 @@ pub(crate) const fn from(duration: Duration) -> u64 {
     if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
+pub(crate) const fn min(one: u64, other: u64) -> u64 {
+    if one < other { one } else { other }
+}
+
 /// A limit that no wait passes: one that can't be counted is taken for the longest that can, but for `Duration::MAX`.
 pub(crate) const fn ceiling(limit: Duration) -> u64 {
     match from(limit) {

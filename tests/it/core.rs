@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::support::{FAULTS, any_fault, any_jitter, any_time, any_verdict, millis, secs};
 
 const ZERO: Duration = Duration::ZERO;
+const MAX: Duration = Duration::MAX;
 const TRANSIENT: Verdict = Verdict::transient();
 const HIGHEST: u64 = u64::MAX;
 
@@ -618,4 +619,92 @@ proptest! {
             prop_assert!(now < within || within == Duration::MAX, "{:?}", now);
         }
     }
+}
+
+/// How many random scripts are tried; the long run has more.
+fn scripts() -> u32 {
+    std::env::var("SCRIPTS").map_or(2_000, |scripts| scripts.parse().unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(scripts()))]
+
+    /// A queue that keeps no more than the count decides as a run that remembers everything.
+    #[test]
+    fn the_stateless_decision_is_the_runs(
+        settings in any_settings(),
+        begun in (0_u64..1 << 40).prop_map(Duration::from_nanos),
+        fault in any_fault(),
+        script in proptest::collection::vec((any_verdict(), 0_u64..5_000, any::<u64>()), 1..20),
+    ) {
+        // What a count alone can't know: which of the failures were of which fault, and the wait before.
+        let settings = Settings { jitter: if settings.jitter == Jitter::Decorrelated { Jitter::Equal } else { settings.jitter }, ..settings };
+        let policy = settings.policy();
+        let mut run = Run::new(policy, begun);
+        let mut now = begun;
+        for (failures, (verdict, took, random)) in (1_u32..).zip(script) {
+            let verdict = verdict.with_fault(fault);
+            now = now.saturating_add(millis(took));
+            let stateless = policy.next(failures, now.saturating_sub(begun), verdict, random);
+            let next = run.failed(verdict, now, random);
+            prop_assert_eq!(stateless, next, "failure {}", failures);
+            let Decision::Wait(wait) = next else { break };
+            now = now.saturating_add(wait);
+        }
+    }
+
+    /// A run that is kept after each failure and gone on with elsewhere.
+    #[test]
+    fn a_run_goes_on_from_its_kept_state(
+        settings in any_settings(),
+        script in proptest::collection::vec((any_verdict(), 0_u64..5_000, any::<u64>()), 1..12),
+    ) {
+        let policy = settings.policy().reset_after(secs(3)).failing_for(secs(60)).backoff_for(Fault::Read, Backoff::new(secs(1)));
+        let (mut run, mut kept) = (Run::of_streaks(policy, ZERO), Run::of_streaks(policy, ZERO).state());
+        let mut now = ZERO;
+        for (verdict, took, random) in script {
+            now = now.saturating_add(millis(took));
+            let mut resumed = Run::resume(policy, kept);
+            let next = run.failed(verdict, now, random);
+            prop_assert_eq!(resumed.failed(verdict, now, random), next);
+            prop_assert_eq!(resumed.attempt(), run.attempt());
+            let Decision::Wait(wait) = next else { break };
+            let text = serde_json::to_string(&resumed.state()).unwrap();
+            kept = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(kept, run.state());
+            now = now.saturating_add(wait);
+        }
+    }
+}
+
+/// Extremes, and in a constant.
+#[test]
+fn the_stateless_decision_bears_any_numbers() {
+    const NEXT: Decision = Policy::new().next(2, Duration::ZERO, Verdict::transient(), u64::MAX);
+    assert_eq!(NEXT, Decision::Wait(millis(600)));
+    for failures in [0, 1, 2, 65_536, u32::MAX] {
+        for random in [0, u64::MAX] {
+            for backoff in
+                [Backoff::new(MAX), Backoff::linear(MAX), Backoff::fibonacci(ZERO), Backoff::new(ZERO).factor(f64::NAN)]
+            {
+                for jitter in [Jitter::Full, Jitter::Decorrelated, Jitter::Additive(MAX)] {
+                    let policy = Policy::from_backoff(backoff.clone().jitter(jitter).max_wait(secs(9))).forever();
+                    let Decision::Wait(wait) = policy.next(failures, MAX, Verdict::transient(), random) else {
+                        panic!()
+                    };
+                    assert!(wait <= secs(9));
+                    assert_eq!(
+                        policy.within(MAX).next(failures, MAX, Verdict::transient(), random),
+                        Decision::Wait(wait)
+                    );
+                    let ended = policy.within(secs(1)).next(failures, secs(1), Verdict::transient(), random);
+                    assert_eq!(ended, Decision::Stop(StopReason::DeadlineExceeded));
+                }
+            }
+        }
+    }
+    // Without a memory a fault's own limit counts every failure, whatever it was.
+    let limited = Policy::new().total(9).connect(2);
+    let refused = TRANSIENT.with_fault(Fault::Connect);
+    assert_eq!(limited.next(3, ZERO, refused, 0), Decision::Stop(StopReason::LimitReached(Fault::Connect)));
 }

@@ -291,7 +291,7 @@ async fn streams_that_lose_their_server_at_one_moment_do_not_come_back_at_one() 
     futures::future::join_all(feeds).await;
     let opens = opens.take();
     let busiest =
-        (0..400).map(|i| opens.iter().filter(|time| (opens[i]..opens[i] + millis(10)).contains(time)).count());
+        (0..400).map(|i| opens.iter().filter(|time| (opens[i]..opens[i] + millis(10)).contains(*time)).count());
     assert_eq!(opens.len(), 400);
     assert!(busiest.max().unwrap() < 40);
 }
