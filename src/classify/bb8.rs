@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 
 use bb8_0_9::RunError;
 
-use crate::verdict::{Fault, Reached, Retryable, Verdict};
+use crate::verdict::{Erased, Fault, Reached, Retryable, Verdict};
 
 /// Decides by what failed.
 ///
@@ -21,6 +21,13 @@ impl<E: Retryable> Retryable for RunError<E> {
         match self {
             Self::TimedOut => Verdict::transient().with_fault(Fault::Throttle).with_reached(Reached::No),
             Self::User(error) => error.verdict(),
+        }
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        match self {
+            Self::User(error) => error.erased(),
+            Self::TimedOut => None,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 
 use deadpool_0_13::managed::{HookError, PoolError, TimeoutType};
 
-use crate::verdict::{Fault, Reached, Retryable, Verdict};
+use crate::verdict::{Erased, Fault, Reached, Retryable, Verdict};
 
 /// Decides by what failed.
 ///
@@ -27,6 +27,13 @@ impl<E: Retryable> Retryable for PoolError<E> {
             Self::PostCreateHook(HookError::Message(_)) | Self::Closed | Self::NoRuntimeSpecified => {
                 Verdict::permanent()
             }
+        }
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        match self {
+            Self::Backend(error) | Self::PostCreateHook(HookError::Backend(error)) => error.erased(),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 use either::Either;
 
-use crate::verdict::{Retryable, Verdict};
+use crate::verdict::{Erased, Retryable, Verdict};
 
 /// The side that it holds decides.
 impl<L: Retryable, R: Retryable> Retryable for Either<L, R> {
@@ -8,6 +8,13 @@ impl<L: Retryable, R: Retryable> Retryable for Either<L, R> {
         match self {
             Self::Left(error) => error.verdict(),
             Self::Right(error) => error.verdict(),
+        }
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        match self {
+            Self::Left(error) => error.erased(),
+            Self::Right(error) => error.erased(),
         }
     }
 }

@@ -8,8 +8,12 @@ use crate::drive::before::Before;
 use crate::drive::judge::Classify;
 use crate::drive::plan::{Adjust, Plan};
 use crate::drive::retry::{IntoRetry, Retry};
+#[cfg(feature = "std")]
+use crate::drive::shared::SharedObserver;
 use crate::observe::Observer;
-use crate::verdict::{Reached, Rejected, Retryable, TimedOut, Verdict};
+#[cfg(feature = "std")]
+use crate::observe::{self, Observe};
+use crate::verdict::{Erased, Reached, Rejected, Retryable, TimedOut, Verdict};
 
 /// The failure of a transaction, with whether it took effect.
 ///
@@ -51,6 +55,21 @@ impl<E> Failed<E> {
         }
     }
 
+    /// The failure of an attempt that no guard let begin.
+    fn refused(rejected: Rejected, error: E) -> Self {
+        match rejected.verdict().reached() {
+            Reached::No => Self::NotApplied(error),
+            _ => Self::Ambiguous(error),
+        }
+    }
+
+    const fn inner(&self) -> Option<&E> {
+        match self {
+            Self::NotApplied(error) | Self::Ambiguous(error) => Some(error),
+            Self::AlreadyApplied => None,
+        }
+    }
+
     fn verdict_by(&self, inner: impl FnOnce(&E) -> Verdict) -> Verdict {
         match self {
             Self::NotApplied(error) => inner(error).with_reached(Reached::No),
@@ -65,6 +84,10 @@ impl<E> Failed<E> {
 impl<E: Retryable> Retryable for Failed<E> {
     fn verdict(&self) -> Verdict {
         self.verdict_by(Retryable::verdict)
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        self.inner().and_then(Retryable::erased)
     }
 }
 
@@ -81,10 +104,7 @@ impl<E: From<TimedOut>> From<TimedOut> for Failed<E> {
 /// A [`NotApplied`](Failed::NotApplied) failure, unless an attempt was made before.
 impl<E: From<Rejected>> From<Rejected> for Failed<E> {
     fn from(rejected: Rejected) -> Self {
-        match rejected.verdict().reached() {
-            Reached::No => Self::NotApplied(rejected.into()),
-            _ => Self::Ambiguous(rejected.into()),
-        }
+        Self::refused(rejected, rejected.into())
     }
 }
 
@@ -115,6 +135,30 @@ pub struct Phased<C>(C);
 impl<E, C: Classify<E>> Classify<Failed<E>> for Phased<C> {
     fn verdict(&mut self, failed: &Failed<E>) -> Verdict {
         failed.verdict_by(|error| self.0.verdict(error))
+    }
+
+    fn erased<'e>(&self, failed: &'e Failed<E>) -> Option<Erased<'e>> {
+        failed.inner().and_then(|error| self.0.erased(error))
+    }
+}
+
+/// The hooks of a [`SharedRetry`](crate::SharedRetry) have the type of the error inside.
+#[cfg(feature = "std")]
+impl<E> Observe<Failed<E>> for SharedObserver<E> {
+    fn failed(&mut self, failure: &observe::Failed<'_, Failed<E>>) {
+        let &observe::Failed { name, attempt, verdict, next, now, nested, error, unknown } = failure;
+        let error = error.and_then(Failed::inner);
+        let failure = observe::Failed { name, attempt, verdict, next, now, nested, error, unknown };
+        Observe::<E>::failed(self, &failure);
+    }
+
+    fn rejected(&mut self, rejected: Rejected) -> Option<Failed<E>> {
+        Observe::<E>::rejected(self, rejected).map(|error| Failed::refused(rejected, error))
+    }
+
+    #[cfg(feature = "tracing")]
+    fn text(&self, failed: &Failed<E>, to: &mut dyn fmt::Write) -> bool {
+        failed.inner().is_some_and(|error| Observe::<E>::text(self, error, to))
     }
 }
 
@@ -269,7 +313,7 @@ impl Phase {
 ///
 /// [`Failed`](crate::transaction::Failed) with the error of the last attempt. The type of the error needs to be
 /// [`Retryable`](crate::Retryable) unless the policy has a [`when`](crate::Retry::when), which gets that error. Hooks get a
-/// `Failed`, and [`on_timeout`](crate::Retry::on_timeout) and [`on_rejected`](crate::Retry::on_rejected) make one: the macro
+/// `Failed` (those of a [`SharedRetry`](crate::SharedRetry) the error inside), and [`on_timeout`](crate::Retry::on_timeout) and [`on_rejected`](crate::Retry::on_rejected) make one: the macro
 /// corrects whether it is applied. A value is one of a transaction that is applied, so [`when_ok`](crate::Retry::when_ok) repeats nothing.
 ///
 /// # Cancel safety

@@ -148,7 +148,7 @@
 #[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod client;
 mod date;
-#[cfg(feature = "reqwest")]
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
 mod download;
 mod error;
 mod method;
@@ -161,7 +161,9 @@ pub use self::client::{AgentRequest, RetryAgent};
 #[cfg(feature = "reqwest")]
 pub use self::client::{CheckedRequest, Client, ClientBuilder, RequestBuilder, RetryClient, RetryExt, RetryRequest};
 #[cfg(feature = "reqwest")]
-pub use self::download::{Download, DownloadError};
+pub use self::download::Download;
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+pub use self::download::{DownloadError, DownloadReader};
 pub use self::error::{Response, StatusError, error_for_status};
 pub use self::method::is_idempotent;
 pub use self::policy::HttpPolicy;

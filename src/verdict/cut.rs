@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-use super::{Rejected, Retryable, TimedOut, Verdict};
+use super::{Erased, Rejected, Retryable, TimedOut, Verdict};
 
 /// The error of an operation that is cut, or refused, although its own error `E` can't say so.
 ///
@@ -61,6 +61,13 @@ impl<E: Retryable> Retryable for Cut<E> {
             Self::Failed(error) => error.verdict(),
             Self::TimedOut(timed_out) => timed_out.verdict(),
             Self::Rejected(rejected) => rejected.verdict(),
+        }
+    }
+
+    fn erased(&self) -> Option<Erased<'_>> {
+        match self {
+            Self::Failed(error) => error.erased(),
+            _ => None,
         }
     }
 }

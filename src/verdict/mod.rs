@@ -292,7 +292,7 @@ impl Verdict {
     }
 
     /// Says that the operation got so much further that the waits begin anew, too.
-    #[cfg(feature = "reqwest")]
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
     pub(crate) const fn earned(mut self) -> Self {
         self.progress = Progress::LimitsAndPace;
         self

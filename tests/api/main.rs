@@ -105,6 +105,7 @@ const EXCEPT: &[(&str, &[&str], &str)] = &[
     ("Resume", &["UnwindSafe", "RefUnwindSafe"], "it keeps the span of its run, which is not"),
     ("RetryAgent", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
     ("Download", &["Sync", "UnwindSafe", "RefUnwindSafe"], "it holds a request that is under way"),
+    ("DownloadReader", &["Sync", "UnwindSafe", "RefUnwindSafe"], "it holds a connection that is being read"),
     ("DownloadError", &["UnwindSafe", "RefUnwindSafe"], "it holds an error of any client's"),
     ("ResponseFuture", &["UnwindSafe", "RefUnwindSafe"], "it may hold a task's waker while it waits"),
     ("SharedAsyncHook", &["UnwindSafe", "RefUnwindSafe"], "it holds a closure of any kind"),

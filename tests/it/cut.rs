@@ -182,3 +182,20 @@ fn a_cut_error_is_what_the_error_inside_is() {
     let Err(Cut::Rejected(rejected)) = refused else { panic!("{refused:?}") };
     let _: Rejected = rejected;
 }
+
+#[test]
+fn an_erased_error_inside_that_no_rule_knows_is_told_with_what_was_looked_for() {
+    type Either = either::Either<anyhow::Error, io::Error>;
+
+    let mut report = Report::new();
+    let policy = Policy::new().report_with(&mut report, |_: &Cut<_>, _: &mut std::fmt::Formatter<'_>| Ok(()));
+    let outcome = retry(policy, || Err::<(), _>(Cut::Failed(anyhow::anyhow!("no type at all"))));
+    assert!(outcome.is_err());
+    assert_eq!(report.stop_reason(), Some(StopReason::Unclassified));
+    let shown = format!("{:?}", report.unclassified());
+    assert!(shown.contains("no type at all") && shown.contains("std"), "{shown}");
+    // As in every type that stands for the error inside.
+    let policy = Policy::new().report_with(&mut report, |_: &Either, _: &mut std::fmt::Formatter<'_>| Ok(()));
+    assert!(retry(policy, || Err::<(), _>(Either::Left(anyhow::anyhow!("of no type")))).is_err());
+    assert!(format!("{:?}", report.unclassified()).contains("of no type"));
+}

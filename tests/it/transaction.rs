@@ -10,8 +10,8 @@ use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::transaction::Failed;
 use persevere::{
-    Breaker, Event, Fault, Policy, Reached, Rejected, Report, Retryable, StopReason, TimedOut, Verdict, retry_async,
-    transaction,
+    Breaker, Event, Fault, Policy, Reached, Rejected, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict,
+    retry_async, transaction,
 };
 
 use crate::support::{self, millis, secs};
@@ -608,4 +608,60 @@ fn a_failure_stands_for_the_error_inside() {
     assert_eq!(Failed::<io::Error>::AlreadyApplied.verdict(), Verdict::permanent());
     let made = Failed::<DbError>::from(TimedOut::new(secs(1)));
     assert!(made.is_ambiguous());
+}
+
+#[test]
+fn a_shared_policy_runs_transactions_and_its_hooks_get_the_error_inside() {
+    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static BREAKER: Breaker = Breaker::new().min_outcomes(100);
+
+    struct Store {
+        retry: SharedRetry<DbError>,
+    }
+
+    let hook = |event: Event<'_, DbError>| SEEN.lock().unwrap().push(event.error().unwrap().to_string());
+    let store = Store { retry: POLICY.backoff(Duration::ZERO).on_retry(hook).breaker(&BREAKER).shared() };
+    let database = Database::new(&[(Step::Execute, Does::Fails(LOST)), (Step::Commit, Does::AppliesAndFails(LOST))]);
+    let outcome: Outcome = block_on(async {
+        transaction!(store.retry.clone(), database.begin(), -> Result<u32, DbError> |tx| { Ok(tx.execute().await?) })
+    });
+    assert!(outcome.is_err_and(|failed| failed.is_ambiguous()));
+    assert_eq!(*SEEN.lock().unwrap(), [DbError::from(support::Failed::new(0, LOST)).to_string()]);
+}
+
+#[test]
+fn an_error_that_no_rule_knows_is_told_with_what_was_looked_for() {
+    let mut report = Report::new();
+    let database = Database::new(&[]);
+    let outcome = block_on(async {
+        transaction!(
+            POLICY.report_with(&mut report, |_: &Failed<_>, _: &mut std::fmt::Formatter<'_>| Ok(())),
+            database.begin(), -> Result<(), anyhow::Error> |_tx| { anyhow::bail!("no type at all") }
+        )
+    });
+    assert!(matches!(outcome, Err(Failed::NotApplied(_))));
+    assert_eq!(report.stop_reason(), Some(StopReason::Unclassified));
+    let shown = format!("{:?}", report.unclassified());
+    assert!(shown.contains("no type at all") && shown.contains("std"), "{shown}");
+}
+
+#[test]
+fn a_run_that_is_stopped_in_a_wait_says_what_the_attempts_did() {
+    for (script, ambiguous) in [
+        (vec![(Step::Execute, Does::Fails(LOST))], false),
+        (vec![(Step::Commit, Does::Fails(CONFLICT))], false),
+        (vec![(Step::Commit, Does::Fails(LOST))], true),
+    ] {
+        let timer = VirtualTimer::new();
+        let database = Database::new(&script);
+        let policy = POLICY.backoff(secs(1)).timer(&timer).until(std::future::ready(()));
+        let outcome: Outcome = block_on(async {
+            transaction!(
+                policy, database.begin(), once = |tx| tx.token("mine").await,
+                -> Result<u32, DbError> |tx| { Ok(tx.execute().await?) }
+            )
+        });
+        assert_eq!(outcome.unwrap_err().is_ambiguous(), ambiguous, "{script:?}");
+        assert_eq!(database.calls(Step::Begin), 1);
+    }
 }

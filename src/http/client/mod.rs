@@ -16,4 +16,6 @@ pub use self::reqwest::{CheckedRequest, Client, ClientBuilder, RequestBuilder, R
 #[cfg(feature = "reqwest")]
 pub(super) use self::template::{again, drain, shorten};
 #[cfg(feature = "ureq")]
+pub(super) use self::ureq::send;
+#[cfg(feature = "ureq")]
 pub use self::ureq::{AgentRequest, RetryAgent};

@@ -21,6 +21,7 @@ use crate::drive::plan::Plan;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
 use crate::drive::signal::BlockingSignal;
 use crate::drive::{Driver, Step};
+use crate::http::download::{self, DownloadReader, Known, blocking_course};
 use crate::http::{HttpPolicy, Statuses};
 use crate::observe::Observe;
 use crate::observe::word::NoneAwaited;
@@ -271,6 +272,37 @@ where
         self.run(|mut response| Body::builder().data(response.body_mut().read_to_vec()?).read_json(), |value| value)
     }
 
+    /// Downloads the body, which goes on where it broke.
+    ///
+    /// Nothing is sent before the body is read. A policy's [`when_ok`](Retry::when_ok) is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Reading it gives a [`DownloadError`](crate::http::DownloadError). A status that is not retried is one, too,
+    /// whatever the agent makes of it.
+    pub fn download<'a>(self) -> DownloadReader<'a>
+    where
+        P: Send + 'a,
+        C: Send + 'a,
+        O: Send + 'a,
+        B: Send + 'a,
+        T: Send + 'a,
+    {
+        let Self { agent, builder, body, retry, mut rules } = self;
+        let guards = rules.guards();
+        let built = builder.body(()).map_err(Error::from);
+        let plan = *retry.plan.policy().borrow();
+        let known = built.as_ref().map_or_else(
+            |_| Known::unbuilt(plan),
+            |request| {
+                let rules = rules.of(plan, request.method(), request.headers(), &request.uri().to_string());
+                Known::of(rules, request.method(), false)
+            },
+        );
+        let course = blocking_course(retry, guards, known);
+        DownloadReader::new(download::ureq(agent, built, body, course, known.rules), known.parts)
+    }
+
     fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, let_go: impl Fn(V) -> V) -> Result<V, Error>
     where
         K: Accept<V>,
@@ -349,7 +381,7 @@ where
 }
 
 /// Makes one attempt; statuses are not errors yet, since an error has no headers.
-fn send(
+pub(in crate::http) fn send(
     agent: &Agent,
     request: &Request<()>,
     body: &[u8],

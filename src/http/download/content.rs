@@ -5,6 +5,7 @@ use ::http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::error::Cause;
 use super::rules::{Asked, Decision, Facts, decide, has_visible_end};
+use crate::http::HttpPolicy;
 use crate::verdict::{Fault, Verdict};
 
 /// New bytes after which the waits begin anew, unless set.
@@ -25,7 +26,7 @@ pub(crate) struct Content {
     asked: Asked,
     /// Whether an answer was of no use, so that the content is asked for whole until it comes.
     anew: bool,
-    /// Whether the request may ask for a part: only a GET may, and only one that can be sent again.
+    /// Whether the request may ask for a part.
     parts: bool,
     pub(crate) settings: Settings,
     /// Whether no attempt can help.
@@ -49,9 +50,8 @@ pub(crate) enum Then {
     Whole,
     /// Ask for the whole content, at once.
     AskAgain,
-    /// The status decides.
-    Status,
-    Fail(Cause),
+    /// Give up, or wait: this is the outcome.
+    Fail(Verdict, Cause),
 }
 
 /// What the end of a body means.
@@ -119,14 +119,21 @@ impl Content {
     }
 
     /// Takes the head of an answer.
-    pub(crate) fn head(&mut self, status: StatusCode, version: Version, headers: &HeaderMap) -> Then {
+    pub(crate) fn head(
+        &mut self,
+        rules: &HttpPolicy,
+        status: StatusCode,
+        version: Version,
+        headers: &HeaderMap,
+    ) -> Then {
+        const GIVE_UP: Verdict = Verdict::permanent();
         match decide(self.facts.as_ref(), self.asked, status, headers) {
             Decision::Begin(_) if !self.settings.invisible_end && !has_visible_end(version, headers) => {
-                Then::Fail(Cause::InvisibleEnd)
+                Then::Fail(GIVE_UP, Cause::InvisibleEnd)
             }
             Decision::Begin(facts) => {
                 if !self.discard() {
-                    return Then::Fail(Cause::Changed);
+                    return Then::Fail(GIVE_UP, Cause::Changed);
                 }
                 self.anew = false;
                 self.until = facts.total;
@@ -139,13 +146,16 @@ impl Content {
                 Then::Read
             }
             Decision::Complete => Then::Whole,
-            Decision::AskAnew if self.settings.restarts.unwrap_or(0) == 0 => Then::Fail(Cause::Changed),
+            Decision::AskAnew if self.settings.restarts.unwrap_or(0) == 0 => Then::Fail(GIVE_UP, Cause::Changed),
             Decision::AskAnew => {
                 self.anew = true;
                 Then::AskAgain
             }
-            Decision::Unasked => Then::Fail(Cause::Unasked),
-            Decision::Status => Then::Status,
+            Decision::Unasked => Then::Fail(GIVE_UP, Cause::Unasked),
+            Decision::Status => {
+                let verdict = rules.verdict(status, headers).unwrap_or(GIVE_UP.with_fault(Fault::Status));
+                Then::Fail(verdict.with_status(status.as_u16()), Cause::Status(status))
+            }
         }
     }
 

@@ -1,23 +1,23 @@
 //! The run of a download, behind a pointer: so that a download has a type that can be written, whatever its policy has.
 
-use core::future::Future;
-use core::pin::{Pin, pin};
 use core::time::Duration;
 use std::boxed::Box;
 
+use ::http::Method;
+
 use super::content::Content;
 use super::error::{Cause, DownloadError};
-use crate::drive::before::{Before, BeforeAsync, Hook, Keep, Make, NoHook, of_first};
+use crate::drive::before::{Before, BeforeBlocking};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{ForRequest, Plan, Whole};
-use crate::drive::rest::rest;
 use crate::drive::retry::Retry;
+use crate::drive::signal::BlockingSignal;
 use crate::drive::{Driver, Memory, Step};
 use crate::guard::Guards;
-use crate::observe::event::Event;
+use crate::http::HttpPolicy;
 use crate::observe::{Observe, Observer};
 use crate::policy::Policy;
-use crate::time::Timer;
+use crate::time::BlockingTimer;
 use crate::verdict::{Erased, Reached, Rejected, Verdict};
 
 /// How an attempt ended without an error of the client's.
@@ -36,19 +36,6 @@ pub(crate) enum Next<E> {
     Done(Result<(), DownloadError>),
     /// Wait this long. The outcome counts if the deadline passes meanwhile.
     Wait(u64, Outcome<E>),
-}
-
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// An async run.
-pub(crate) trait Course<E>: Send {
-    /// Lets the attempt that is due begin, calls its hook, and returns how long the attempt may take.
-    fn begin(&mut self) -> Boxed<'_, Result<Option<Duration>, Rejected>>;
-
-    fn settle(&mut self, outcome: Outcome<E>, content: &Content) -> Next<E>;
-
-    /// Waits, and returns whether the run ends there: the deadline passed, or it was told to stop.
-    fn rest(&mut self, wait: u64) -> Boxed<'_, bool>;
 }
 
 /// Adds to each verdict what the content says of the failure.
@@ -97,95 +84,43 @@ impl Accept<End> for Ends {
     }
 }
 
-/// Hooks whose futures can be sent. The compiler can't see that of a future that only a bound names, so it is boxed.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "this `before_retry` hook is not for a download",
-    note = "for a download the closure takes an `Event` and returns a future of `()`, and both are `Send`"
-)]
-pub trait SendHook: Before {
-    fn call_boxed(&mut self, note: Self::Note) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>>;
-}
-
-impl SendHook for NoHook {
-    fn call_boxed(&mut self, (): ()) -> Option<Boxed<'_, ()>> {
-        None
-    }
-}
-
-impl<A: SendHook> SendHook for (A, Keep) {
-    fn call_boxed(&mut self, note: Self::Note) -> Option<Boxed<'_, ()>> {
-        self.0.call_boxed(of_first::<A>(note))
-    }
-}
-
-impl<A, F, R> SendHook for (A, Hook<F>)
-where
-    A: SendHook,
-    F: FnMut(Event<'static>) -> R + Send,
-    R: Future<Output = ()> + Send,
-{
-    fn call_boxed(&mut self, note: Self::Note) -> Option<Boxed<'_, ()>> {
-        let (first, Hook(hook)) = self;
-        let (first, event) = (first.call_boxed(of_first::<A>(note)), note?);
-        Some(Box::pin(async move {
-            if let Some(first) = first {
-                first.await;
-            }
-            hook(event).await;
-        }))
-    }
-}
-
-/// A hook behind a pointer.
-#[derive(Debug)]
-struct Sent<B>(B);
-
-impl<B: Before> Before for Sent<B> {
-    const HOOKED: bool = B::HOOKED;
-    type Note = B::Note;
-    const NOTHING: B::Note = B::NOTHING;
-
-    fn note(event: impl FnOnce() -> Event<'static>) -> B::Note {
-        B::note(event)
-    }
-}
-
-impl<B: SendHook> BeforeAsync for Sent<B> {
-    fn lead<M: Make>(&mut self, note: B::Note, attempt: M) -> impl Future<Output = <M::Future as Future>::Output> {
-        let hook = self.0.call_boxed(note);
-        async move {
-            if let Some(hook) = hook {
-                hook.await;
-            }
-            attempt.make().await
-        }
-    }
-}
-
 /// What drives the run, and what the run remembers.
-struct Going<P: Plan, C, O: Observer, B: Before, T> {
-    driver: Driving<P, C, O, B, T>,
-    memory: Memory,
+pub(super) struct Going<P: Plan, C, O: Observer, B: Before, T> {
+    pub(super) driver: Driving<P, C, O, B, T>,
+    pub(super) memory: Memory,
 }
 
-type Driving<P, C, O, B, T> = Driver<ForRequest<P, Whole>, Judge<C>, Ends, (Guards, O), B, T>;
+pub(super) type Driving<P, C, O, B, T> = Driver<ForRequest<P, Whole>, Judge<C>, Ends, (Guards, O), B, T>;
 
 /// What is known of the request before its run begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
-    pub(crate) policy: Policy,
-    pub(crate) once: bool,
+    policy: Policy,
+    pub(crate) rules: HttpPolicy,
+    once: bool,
+    /// Whether it may ask for a part: only a GET may, and only one that can be sent again.
+    pub(crate) parts: bool,
 }
 
-fn drive<P: Plan, C, K, O: Observer, B, H: Before, T>(
+impl Known {
+    /// Of a request that could not be built.
+    pub(crate) fn unbuilt(policy: Policy) -> Self {
+        Self { policy, rules: HttpPolicy::new(policy), once: false, parts: false }
+    }
+
+    pub(crate) fn of((policy, rules, _): (Policy, HttpPolicy, bool), method: &Method, once: bool) -> Self {
+        Self { policy, rules, once, parts: !once && method == Method::GET }
+    }
+}
+
+pub(super) fn drive<P: Plan, C, K, O: Observer, B, H: Before, T>(
     retry: Retry<P, C, K, O, B, T>,
     guards: Guards,
     known: Known,
     hook: impl FnOnce(B) -> H,
 ) -> Driving<P, C, O, H, T> {
     let Retry { plan, classify, observe, before, timer, .. } = retry;
-    let Known { policy, once } = known;
+    let Known { policy, once, .. } = known;
     Driver::new(Retry {
         // Attempts are cut by the client's own timeout.
         plan: ForRequest::new(plan, policy),
@@ -197,28 +132,9 @@ fn drive<P: Plan, C, K, O: Observer, B, H: Before, T>(
     })
 }
 
-/// Begins an async run.
-pub(crate) fn course<'a, E, P, C, K, O, B, T>(
-    retry: Retry<P, C, K, O, B, T>,
-    guards: Guards,
-    known: Known,
-) -> Box<dyn Course<E> + 'a>
-where
-    E: core::error::Error + Send + Sync + 'static,
-    P: Plan<Signal: Send> + Send + 'a,
-    C: Classify<E> + Send + 'a,
-    O: Observe<E, Word: Send> + Send + 'a,
-    B: SendHook + Send + 'a,
-    T: Timer<Sleep: Send> + Send + 'a,
-{
-    let mut driver = drive(retry, guards, known, Sent);
-    let memory = driver.start();
-    Box::new(Going { driver, memory })
-}
-
 impl<P: Plan, C, O: Observer, B: Before, T> Going<P, C, O, B, T> {
     /// Adds to the outcome what the content says of it.
-    fn judged<E>(&mut self, outcome: Outcome<E>, content: &Content) -> Outcome<E> {
+    pub(super) fn judged<E>(&mut self, outcome: Outcome<E>, content: &Content) -> Outcome<E> {
         let judge = &mut self.driver.retry.classify;
         judge.known = content.judge(Verdict::transient());
         match outcome {
@@ -226,6 +142,12 @@ impl<P: Plan, C, O: Observer, B: Before, T> Going<P, C, O, B, T> {
             outcome => outcome,
         }
     }
+}
+
+/// The end of a request that could not be built.
+pub(super) fn unbuilt<E>(error: &mut Option<E>, content: &mut Content) -> Outcome<E> {
+    content.hopeless = true;
+    error.take().map_or(Ok(End::Failed(Verdict::permanent(), Cause::Over)), Err)
 }
 
 /// What the caller of a run gets that ended with this.
@@ -240,7 +162,7 @@ where
     }
 }
 
-fn next<E>(step: Step<End, E>) -> Next<E>
+pub(super) fn next<E>(step: Step<End, E>) -> Next<E>
 where
     E: core::error::Error + Send + Sync + 'static,
 {
@@ -250,32 +172,57 @@ where
     }
 }
 
-impl<E, P, C, O, B, T> Course<E> for Going<P, C, O, Sent<B>, T>
+/// A blocking run.
+pub(crate) trait BlockingCourse<E>: Send {
+    /// Lets the attempt that is due begin, calls its hook, and returns how long the attempt may take.
+    fn begin(&mut self) -> Result<Option<Duration>, Rejected>;
+
+    fn settle(&mut self, outcome: Outcome<E>, content: &Content) -> Next<E>;
+
+    /// Waits, and returns whether the run ends there: the deadline passed, or it was told to stop.
+    fn rest(&mut self, wait: u64) -> bool;
+}
+
+/// Begins a blocking run.
+pub(crate) fn blocking_course<'a, E, P, C, K, O, B, T>(
+    retry: Retry<P, C, K, O, B, T>,
+    guards: Guards,
+    known: Known,
+) -> Box<dyn BlockingCourse<E> + 'a>
 where
     E: core::error::Error + Send + Sync + 'static,
-    P: Plan<Signal: Send> + Send,
-    C: Classify<E> + Send,
-    O: Observe<E, Word: Send> + Send,
-    B: SendHook + Send,
-    T: Timer<Sleep: Send> + Send,
+    P: Plan<Signal: BlockingSignal> + Send + 'a,
+    C: Classify<E> + Send + 'a,
+    O: Observe<E> + Send + 'a,
+    B: BeforeBlocking + Send + 'a,
+    T: BlockingTimer + Send + 'a,
 {
-    fn begin(&mut self) -> Boxed<'_, Result<Option<Duration>, Rejected>> {
-        Box::pin(async {
-            self.driver.admit()?;
-            Ok(self.driver.lead(&self.memory).await)
-        })
+    let mut driver = drive(retry, guards, known, |hook| hook);
+    let memory = driver.start_blocking();
+    Box::new(Going { driver, memory })
+}
+
+impl<E, P, C, O, B, T> BlockingCourse<E> for Going<P, C, O, B, T>
+where
+    E: core::error::Error + Send + Sync + 'static,
+    P: Plan<Signal: BlockingSignal> + Send,
+    C: Classify<E> + Send,
+    O: Observe<E> + Send,
+    B: BeforeBlocking + Send,
+    T: BlockingTimer + Send,
+{
+    fn begin(&mut self) -> Result<Option<Duration>, Rejected> {
+        self.driver.admit_blocking()?;
+        Ok(self.driver.scoped(&self.memory, |limit| limit))
     }
 
     fn settle(&mut self, outcome: Outcome<E>, content: &Content) -> Next<E> {
         let outcome = self.judged(outcome, content);
-        next(self.driver.settle(&mut self.memory, outcome))
+        next(self.driver.settle_blocking(&mut self.memory, outcome))
     }
 
-    fn rest(&mut self, wait: u64) -> Boxed<'_, bool> {
-        let (sleep, word, signal) = (self.driver.sleep(wait), self.driver.word(), self.driver.signal());
-        Box::pin(async move {
-            rest(pin!(sleep), word, signal).await;
-            self.driver.is_late(&mut self.memory)
-        })
+    fn rest(&mut self, wait: u64) -> bool {
+        self.driver.wait_blocking(wait);
+        self.driver.is_late_blocking(&mut self.memory)
     }
 }

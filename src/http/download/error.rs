@@ -28,6 +28,8 @@ pub(crate) enum Cause {
     TooLong,
     Cut,
     InvisibleEnd,
+    /// It ended with another error before.
+    Over,
 }
 
 impl DownloadError {
@@ -65,7 +67,7 @@ impl DownloadError {
     }
 
     /// Returns whether what was held could not be continued, because the content changed or the server did not show that
-    /// it is still the same, and no [restart](crate::http::Download::restarts) was left.
+    /// it is still the same, and no restart was left.
     pub const fn is_changed(&self) -> bool {
         matches!(self.0, Cause::Changed)
     }
@@ -81,6 +83,7 @@ impl fmt::Display for DownloadError {
             Cause::Unasked => f.write_str("the server sent a part of the content when all of it was asked for"),
             Cause::TooLong => f.write_str("the server sent more bytes than it announced"),
             Cause::Cut => f.write_str("the body ended before all announced bytes had come"),
+            Cause::Over => f.write_str("the download ended with an error before"),
             Cause::InvisibleEnd => f.write_str(
                 "the response has neither a length nor chunks, so that its end can't be told from a broken connection; \
                  a client that decompresses removes the length",

@@ -7,14 +7,27 @@ use std::boxed::Box;
 mod content;
 mod course;
 mod error;
+mod reader;
+#[cfg(feature = "reqwest")]
 mod reqwest;
 mod rules;
+#[cfg(feature = "ureq")]
+mod ureq;
+#[cfg(feature = "reqwest")]
+mod waiting;
 
-pub(crate) use self::course::SendHook;
-pub(crate) use self::course::{Known, course};
+pub(crate) use self::course::{Known, blocking_course};
 pub use self::error::DownloadError;
+pub use self::reader::DownloadReader;
+
+#[cfg(feature = "reqwest")]
 pub use self::reqwest::Download;
-pub(crate) use self::reqwest::Fetch;
+#[cfg(feature = "reqwest")]
+pub(crate) use self::reqwest::{Fetch, blocking};
+#[cfg(feature = "ureq")]
+pub(crate) use self::ureq::ureq;
+#[cfg(feature = "reqwest")]
+pub(crate) use self::waiting::{SendHook, course};
 
 /// What is told of the position and the total.
 type Progress<'a> = Box<dyn FnMut(u64, Option<u64>) + Send + 'a>;

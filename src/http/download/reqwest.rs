@@ -1,4 +1,4 @@
-//! Downloads over async reqwest.
+//! Downloads over reqwest.
 
 use core::fmt;
 use core::future::poll_fn;
@@ -7,13 +7,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::boxed::Box;
+use std::io::{self, Read};
 
-use ::reqwest::{Body, Client, Error, Request};
+use ::reqwest::{Body, Client, Error, Request, blocking};
 use hyper::body::{Body as _, Bytes};
 
 use super::content::{CUT, Content, Ended, Then};
-use super::course::{Boxed, Course, End, Next, Outcome, finished};
+use super::course::{BlockingCourse, End, Next, Outcome, finished, unbuilt};
 use super::error::{Cause, DownloadError};
+use super::reader::Fetching;
+use super::waiting::{Boxed, Course};
 use super::{Progress, settings};
 use crate::http::HttpPolicy;
 use crate::http::client::{again, drain, shorten};
@@ -198,10 +201,7 @@ async fn connect(
 async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outcome<Error>> {
     let template = match &mut fetch.request {
         Ok(template) => template,
-        Err(error) => {
-            content.hopeless = true;
-            return Err(error.take().map_or(Ok(End::Failed(Verdict::permanent(), Cause::Cut)), Err));
-        }
+        Err(error) => return Err(unbuilt(error, content)),
     };
     loop {
         let mut request = again!(Request, &*template);
@@ -211,19 +211,53 @@ async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outco
         shorten(request.timeout_mut(), fetch.limit);
         content.ask(request.headers_mut());
         let response = fetch.client.execute(request).await.map_err(Err)?;
-        match content.head(response.status(), response.version(), response.headers()) {
+        match content.head(&fetch.rules, response.status(), response.version(), response.headers()) {
             Then::Read => return Ok(::http::Response::from(response).into_body()),
             Then::Whole => return Err(Ok(End::Whole)),
             Then::AskAgain => drop(drain(response).await),
-            Then::Status => {
-                let (status, rules) = (response.status(), fetch.rules);
-                let verdict = rules.verdict(status, response.headers()).unwrap_or(Verdict::permanent());
+            Then::Fail(verdict, cause) => {
                 drop(drain(response).await);
-                return Err(Ok(End::Failed(verdict.with_status(status.as_u16()), Cause::Status(status))));
+                return Err(Ok(End::Failed(verdict, cause)));
             }
-            Then::Fail(cause) => return Err(Ok(End::Failed(Verdict::permanent(), cause))),
         }
     }
+}
+
+/// Asks with a blocking client.
+pub(crate) fn blocking<'a>(
+    client: blocking::Client,
+    built: Result<blocking::Request, Error>,
+    course: Box<dyn BlockingCourse<Error> + 'a>,
+    rules: HttpPolicy,
+) -> Fetching<'a, Error> {
+    let mut template = built.map_err(Some);
+    let ask = move |content: &mut Content, limit| {
+        let template = match &mut template {
+            Ok(template) => template,
+            Err(error) => return Err(unbuilt(error, content)),
+        };
+        loop {
+            let mut request = again!(blocking::Request, &*template);
+            if let Some(body) = template.body_mut().take_if(|body| body.as_bytes().is_none()) {
+                *request.body_mut() = Some(body);
+            }
+            shorten(request.timeout_mut(), limit);
+            content.ask(request.headers_mut());
+            let response = client.execute(request).map_err(Err)?;
+            match content.head(&rules, response.status(), response.version(), response.headers()) {
+                Then::Read => return Ok(Box::new(response) as Box<dyn Read + Send>),
+                Then::Whole => return Err(Ok(End::Whole)),
+                Then::AskAgain => {}
+                Then::Fail(verdict, cause) => return Err(Ok(End::Failed(verdict, cause))),
+            }
+        }
+    };
+    Fetching { course, ask: Box::new(ask), broken }
+}
+
+/// Returns the client's own error, which it wraps for a reader.
+fn broken(error: io::Error) -> Outcome<Error> {
+    error.downcast::<Error>().map_or_else(|error| Ok(End::Failed(error.verdict(), Cause::Client(Box::new(error)))), Err)
 }
 
 #[cfg(feature = "stream")]

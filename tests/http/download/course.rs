@@ -1,10 +1,11 @@
 //! What a policy does for a download: limits in a row, pace, guards, report, timeouts.
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use persevere::http::{Download, DownloadError, HttpPolicy, RetryClient};
+use persevere::http::{Download, DownloadError, DownloadReader, HttpPolicy, RetryAgent, RetryClient};
 use persevere::testing::VirtualTimer;
 use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, StopReason};
 
@@ -250,4 +251,74 @@ async fn progress_is_told_with_the_position_and_the_total() {
     assert!(told.is_sorted() && told.len() >= 3, "{told:?}");
     assert!(told.iter().all(|&(_, total)| total == Some(LENGTH as u64)));
     assert_eq!(told.last().unwrap().0, LENGTH as u64);
+}
+
+/// With a blocking client.
+struct BlockingJob {
+    download: DownloadReader<'static>,
+}
+
+#[test]
+fn a_blocking_download_can_be_kept_in_a_field_and_sent_to_a_thread() {
+    install_provider();
+    let origin = piecewise(4_000);
+    let quick = Policy::new().backoff(Duration::ZERO);
+    let reqwest = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    for download in [
+        RetryClient::new(reqwest, quick).get(origin.url()).download(),
+        RetryAgent::new(agent, quick).get(&origin.url()).download(),
+    ] {
+        let mut job = BlockingJob { download };
+        let mut body = Vec::new();
+        let read = std::thread::spawn(move || job.download.read_to_end(&mut body).map(|_| body)).join().unwrap();
+        assert!(read.unwrap() == version(1, LENGTH));
+    }
+}
+
+#[test]
+fn a_blocking_download_obeys_its_policy() {
+    install_provider();
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let session = RetryAgent::new(agent, Policy::new()).breaker(Arc::new(Breaker::new().min_outcomes(2)));
+    let origin = Origin::new(|_, _| reply(503, "retry-after: 3\r\n", b"", 0));
+    let (timer, mut report, mut before, mut retries) = (VirtualTimer::new(), Report::new(), 0, 0);
+    let policy = Policy::new().total(1).timer(&timer).report(&mut report).name("film");
+    let policy = policy.before_retry(|_| before += 1).on_retry(|_: Event<'_, ureq::Error>| retries += 1);
+    let mut download = session.get(&origin.url()).policy(policy).download();
+    let error = download.read(&mut [0; 9]).unwrap_err().downcast::<DownloadError>().unwrap();
+    assert_eq!(error.status().unwrap(), 503);
+    assert!(download.read(&mut [0; 9]).unwrap_err().to_string().contains("before"));
+    assert_eq!(download.read(&mut []).unwrap(), 0);
+    drop(download);
+    assert_eq!((report.stop_reason(), report.name()), (Some(StopReason::Exhausted), Some("film")));
+    assert_eq!((before, retries, origin.asked().len()), (1, 1, 2));
+    assert!(timer.elapsed() >= Duration::from_secs(3));
+    let policy = Policy::new().timer(&timer);
+    let error = session.get(&origin.url()).policy(policy).download().read(&mut [0; 9]).unwrap_err();
+    assert!(error.downcast::<DownloadError>().unwrap().rejected().is_some());
+
+    let mut report = Report::new();
+    let policy = Policy::new().report(&mut report);
+    let error = session.get("http://[").policy(policy).download().read(&mut [0; 9]).unwrap_err();
+    assert!(error.downcast::<DownloadError>().unwrap().client_error::<ureq::Error>().is_some());
+    assert_eq!((report.attempts(), report.stop_reason()), (1, Some(StopReason::Permanent)));
+}
+
+#[test]
+fn an_attempt_timeout_cuts_a_blocking_body_which_goes_on() {
+    install_provider();
+    let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
+    let policy = Policy::new().backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(50));
+    let reqwest = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
+    for mut download in [
+        RetryClient::new(reqwest, Policy::new()).get(origin.url()).policy(policy).download(),
+        RetryAgent::new(agent, Policy::new()).get(&origin.url()).policy(policy).download(),
+    ] {
+        let mut body = Vec::new();
+        download.read_to_end(&mut body).unwrap();
+        assert!(body == version(1, LENGTH));
+    }
+    assert_eq!(origin.asked().len(), 6);
 }

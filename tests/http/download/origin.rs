@@ -1,9 +1,10 @@
 //! A server of one file that breaks as it is told, and remembers what it was asked.
 
-use std::sync::{Arc, Mutex};
+use std::io::Read as _;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use persevere::http::{DownloadError, RetryClient};
+use persevere::http::{DownloadError, DownloadReader, RetryAgent, RetryClient};
 use persevere::testing::VirtualTimer;
 use persevere::{Policy, Report, StopReason};
 
@@ -129,9 +130,11 @@ impl Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Client {
     Async,
+    Blocking,
+    Ureq,
 }
 
-pub(crate) const CLIENTS: [Client; 1] = [Client::Async];
+pub(crate) const CLIENTS: [Client; 3] = [Client::Async, Client::Blocking, Client::Ureq];
 
 /// How a download is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -156,42 +159,82 @@ pub(crate) struct Got {
 }
 
 /// How long a client waits for the next byte.
-pub(crate) const STALL: Duration = Duration::from_millis(60);
+pub(crate) const STALL: Duration = Duration::from_millis(150);
+
+/// What takes long to build.
+struct Built {
+    runtime: tokio::runtime::Runtime,
+    /// One that does not decompress, and one that does.
+    reqwest: [reqwest::Client; 2],
+    blocking: [reqwest::blocking::Client; 2],
+    ureq: ureq::Agent,
+}
+
+static CLIENTS_BUILT: LazyLock<Built> = LazyLock::new(|| {
+    install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let reqwest = |gzip| reqwest::Client::builder().no_proxy().gzip(gzip).read_timeout(STALL).build().unwrap();
+    let blocking = |gzip| reqwest::blocking::Client::builder().no_proxy().gzip(gzip).timeout(STALL).build().unwrap();
+    let ureq = ureq::Agent::config_builder().proxy(None).timeout_per_read(Some(STALL)).build().new_agent();
+    Built { runtime, reqwest: [false, true].map(reqwest), blocking: [false, true].map(blocking), ureq }
+});
 
 impl Client {
     /// Downloads this, in virtual time. What is held is thrown away where the position goes back.
     pub(crate) fn download(self, url: &str, ask: Ask) -> Got {
-        install_provider();
         let Ask { total, restarts, trusting, decodes } = ask;
+        let clients = &*CLIENTS_BUILT;
         let timer = VirtualTimer::new();
         let mut report = Report::new();
         let policy = Policy::new().total(total).report(&mut report).timer(&timer).seed(1);
         let mut body = Vec::new();
         let (ended, length) = match self {
-            Self::Async => {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(async {
-                    let client = reqwest::Client::builder().no_proxy().gzip(decodes).read_timeout(STALL);
-                    let session = RetryClient::new(client.build().unwrap(), Policy::new());
-                    let mut download = session.get(url).policy(policy).download().restarts(restarts);
-                    if trusting {
-                        download = download.trust_connection_end();
-                    }
-                    let ended = loop {
-                        match download.chunk().await {
-                            Ok(Some(chunk)) => {
-                                body.truncate(download.position() as usize - chunk.len());
-                                body.extend(chunk);
-                            }
-                            Ok(None) => break Ok(()),
-                            Err(error) => break Err(error),
+            Self::Async => clients.runtime.block_on(async {
+                let session = RetryClient::new(clients.reqwest[usize::from(decodes)].clone(), Policy::new());
+                let mut download = session.get(url).policy(policy).download().restarts(restarts);
+                if trusting {
+                    download = download.trust_connection_end();
+                }
+                let ended = loop {
+                    match download.chunk().await {
+                        Ok(Some(chunk)) => {
+                            body.truncate(download.position() as usize - chunk.len());
+                            body.extend(chunk);
                         }
-                    };
-                    assert!(matches!(download.chunk().await, Ok(None)), "it is over");
-                    (ended, download.total())
-                })
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                };
+                assert!(matches!(download.chunk().await, Ok(None)), "it is over");
+                (ended, download.total())
+            }),
+            Self::Blocking => {
+                let session = RetryClient::new(clients.blocking[usize::from(decodes)].clone(), Policy::new());
+                read(session.get(url).policy(policy).download().restarts(restarts), trusting, &mut body)
+            }
+            // It decompresses wherever its feature is on.
+            Self::Ureq => {
+                let session = RetryAgent::new(clients.ureq.clone(), Policy::new());
+                read(session.get(url).policy(policy).download().restarts(restarts), trusting, &mut body)
             }
         };
         Got { body, ended, total: length, stop: report.stop_reason(), waited: timer.elapsed() }
     }
+}
+
+fn read(download: DownloadReader<'_>, trusting: bool, body: &mut Vec<u8>) -> (Result<(), DownloadError>, Option<u64>) {
+    let mut download = if trusting { download.trust_connection_end() } else { download };
+    let mut buffer = vec![0; 4096];
+    let ended = loop {
+        match download.read(&mut buffer) {
+            Ok(0) => break Ok(()),
+            Ok(read) => {
+                body.truncate(download.position() as usize - read);
+                body.extend(&buffer[..read]);
+            }
+            Err(error) => break Err(error.downcast().unwrap()),
+        }
+    };
+    assert_eq!(download.read(&mut buffer).ok(), ended.is_ok().then_some(0), "it is over");
+    (ended, download.total())
 }

@@ -2,17 +2,17 @@
 
 use core::borrow::Borrow;
 
-use ::http::Method;
-use ::reqwest::Error;
+use ::reqwest::{Error, blocking};
 
 use super::RetryRequest;
+use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::Classify;
 use crate::drive::plan::Plan;
 use crate::drive::retry::Retry;
-use crate::http::HttpPolicy;
-use crate::http::download::{Download, Fetch, Known, SendHook, course};
+use crate::drive::signal::BlockingSignal;
+use crate::http::download::{self, Download, DownloadReader, Fetch, Known, SendHook, blocking_course, course};
 use crate::observe::Observe;
-use crate::time::Timer;
+use crate::time::{BlockingTimer, Timer};
 
 impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
@@ -39,16 +39,55 @@ where
         let Self { builder, retry, mut rules } = self;
         let guards = rules.guards();
         let (client, built) = builder.build_split();
-        let mut known = Known { policy: *retry.plan.policy().borrow(), once: false };
-        let mut http = HttpPolicy::new(known.policy);
-        let mut parts = false;
-        if let Ok(request) = &built {
-            (known.policy, http, _) =
-                rules.of(known.policy, request.method(), request.headers(), request.url().as_str());
-            known.once = request.try_clone().is_none();
-            parts = !known.once && request.method() == Method::GET;
-        }
+        let plan = *retry.plan.policy().borrow();
+        let known = built.as_ref().map_or_else(
+            |_| Known::unbuilt(plan),
+            |request| {
+                let rules = rules.of(plan, request.method(), request.headers(), request.url().as_str());
+                Known::of(rules, request.method(), request.try_clone().is_none())
+            },
+        );
         let course = course(retry, guards, known);
-        Download::new(Fetch { client, request: built.map_err(Some), course, rules: http, limit: None }, parts)
+        let fetch = Fetch { client, request: built.map_err(Some), course, rules: known.rules, limit: None };
+        Download::new(fetch, known.parts)
+    }
+}
+
+impl<P, C, K, O, B, T> RetryRequest<blocking::RequestBuilder, Retry<P, C, K, O, B, T>>
+where
+    P: Plan<Signal: BlockingSignal>,
+    C: Classify<Error>,
+    O: Observe<Error>,
+    B: BeforeBlocking,
+    T: BlockingTimer,
+{
+    /// Downloads the body, which goes on where it broke.
+    ///
+    /// Nothing is sent before the body is read. A policy's [`when_ok`](Retry::when_ok) is not asked.
+    ///
+    /// # Errors
+    ///
+    /// Reading it gives a [`DownloadError`](crate::http::DownloadError). A status that is not retried is one, too.
+    pub fn download<'a>(self) -> DownloadReader<'a>
+    where
+        P: Send + 'a,
+        C: Send + 'a,
+        O: Send + 'a,
+        B: Send + 'a,
+        T: Send + 'a,
+    {
+        let Self { builder, retry, mut rules } = self;
+        let guards = rules.guards();
+        let (client, built) = builder.build_split();
+        let plan = *retry.plan.policy().borrow();
+        let known = built.as_ref().map_or_else(
+            |_| Known::unbuilt(plan),
+            |request| {
+                let rules = rules.of(plan, request.method(), request.headers(), request.url().as_str());
+                Known::of(rules, request.method(), request.try_clone().is_none())
+            },
+        );
+        let course = blocking_course(retry, guards, known);
+        DownloadReader::new(download::blocking(client, built, course, known.rules), known.parts)
     }
 }

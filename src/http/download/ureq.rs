@@ -1,0 +1,44 @@
+//! Downloads over ureq.
+
+use core::sync::atomic::AtomicBool;
+use std::boxed::Box;
+use std::io::Read;
+use std::vec::Vec;
+
+use ::http::Request;
+use ::ureq::{Agent, Error};
+
+use super::content::{Content, Then};
+use super::course::{BlockingCourse, End, unbuilt};
+use super::reader::Fetching;
+use crate::http::HttpPolicy;
+use crate::http::client::send;
+
+/// Asks with an agent.
+pub(crate) fn ureq<'a>(
+    agent: Agent,
+    built: Result<Request<()>, Error>,
+    body: Vec<u8>,
+    course: Box<dyn BlockingCourse<Error> + 'a>,
+    rules: HttpPolicy,
+) -> Fetching<'a, Error> {
+    let mut template = built.map_err(Some);
+    let ask = move |content: &mut Content, limit| {
+        let template = match &mut template {
+            Ok(template) => template,
+            Err(error) => return Err(unbuilt(error, content)),
+        };
+        loop {
+            let mut request = template.clone();
+            content.ask(request.headers_mut());
+            let response = send(&agent, &request, &body, &AtomicBool::new(false), limit).map_err(Err)?;
+            match content.head(&rules, response.status(), response.version(), response.headers()) {
+                Then::Read => return Ok(Box::new(response.into_body().into_reader()) as Box<dyn Read + Send>),
+                Then::Whole => return Err(Ok(End::Whole)),
+                Then::AskAgain => {}
+                Then::Fail(verdict, cause) => return Err(Ok(End::Failed(verdict, cause))),
+            }
+        }
+    };
+    Fetching { course, ask: Box::new(ask), broken: |error| Err(error.into()) }
+}
