@@ -89,6 +89,7 @@ pub(crate) fn lot() -> u64 {
 }
 
 /// The finaliser of splitmix64 (Steele, Lea and Flood, 2014): spreads the bits of a counter over the word.
+#[cfg(any(feature = "jitter", target_has_atomic = "64"))]
 pub(crate) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
