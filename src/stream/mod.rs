@@ -14,8 +14,11 @@ use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 
 mod facts;
+mod outage;
 
 use self::facts::{Ended, Facts, Knowing};
+pub use self::outage::Outage;
+use self::outage::{Healthy, OnHealthy};
 use crate::drive::before::NoHook;
 use crate::drive::bound::Guard;
 use crate::drive::judge::{AnyOk, Classify};
@@ -115,6 +118,8 @@ where
         open,
         position,
         last: None,
+        healthy: NoHook,
+        outage: None,
         began: 0,
         waited: 0,
         broken: None,
@@ -132,7 +137,7 @@ pin_project! {
     ///
     /// As [`resume`].
     #[must_use = "streams do nothing unless polled"]
-    pub struct Resume<P, C, O, T, F, L, S, G, Q, E>
+    pub struct Resume<P, C, O, T, F, L, S, G, Q, E, H = NoHook>
     where
         P: Plan,
         O: Observer,
@@ -148,6 +153,9 @@ pin_project! {
         open: F,
         position: G,
         last: Option<Q>,
+        healthy: H,
+        // How many failures there were since the last item, and when the first of them was.
+        outage: Option<(u32, u64)>,
         // When it was opened last, and the wait before that, in nanoseconds.
         began: u64,
         waited: u64,
@@ -177,7 +185,7 @@ pin_project! {
     }
 }
 
-impl<P, C, O, T, F, L, S, G, Q, E> Resume<P, C, O, T, F, L, S, G, Q, E>
+impl<P, C, O, T, F, L, S, G, Q, E, H> Resume<P, C, O, T, F, L, S, G, Q, E, H>
 where
     P: Plan,
     O: Observer,
@@ -214,6 +222,35 @@ where
         self
     }
 
+    /// Calls this when the stream is healthy again: at the first item after an outage.
+    ///
+    /// A later hook takes the place of an earlier one. A panic in it passes through.
+    #[cfg_attr(not(doctest), doc = include_str!("healthy.md"))]
+    pub fn on_healthy<N: FnMut(Outage)>(self, hook: N) -> Resume<P, C, O, T, F, L, S, G, Q, E, OnHealthy<N>> {
+        let Self { driver, memory, signal, word, kept, open, position, last, outage, .. } = self;
+        let Self { began, waited, broken, stall, limit, sleep, state, .. } = self;
+        let healthy = OnHealthy(hook);
+        Resume {
+            driver,
+            memory,
+            signal,
+            word,
+            kept,
+            open,
+            position,
+            last,
+            healthy,
+            outage,
+            began,
+            waited,
+            broken,
+            stall,
+            limit,
+            sleep,
+            state,
+        }
+    }
+
     /// Returns the position of the last item that had one.
     pub const fn position(&self) -> Option<&Q> {
         self.last.as_ref()
@@ -225,7 +262,7 @@ where
     }
 }
 
-impl<P, C, O, T, F, L, S, I, G, Q, E> Stream for Resume<P, C, O, T, F, L, S, G, Q, E>
+impl<P, C, O, T, F, L, S, I, G, Q, E, H> Stream for Resume<P, C, O, T, F, L, S, G, Q, E, H>
 where
     P: Plan<Timing: Guard<E>>,
     C: Classify<E>,
@@ -236,6 +273,7 @@ where
     S: Stream<Item = Result<I, E>>,
     G: FnMut(&I) -> Option<Q>,
     Q: Clone,
+    H: Healthy,
 {
     type Item = Result<I, E>;
 
@@ -249,7 +287,7 @@ where
     }
 }
 
-impl<P, C, O, T, F, L, S, G, Q, E> Resume<P, C, O, T, F, L, S, G, Q, E>
+impl<P, C, O, T, F, L, S, G, Q, E, H> Resume<P, C, O, T, F, L, S, G, Q, E, H>
 where
     P: Plan,
     O: Observer,
@@ -283,6 +321,7 @@ where
         S: Stream<Item = Result<I, E>>,
         G: FnMut(&I) -> Option<Q>,
         Q: Clone,
+        H: Healthy,
     {
         let this = self.project();
         let (driver, mut sleep, mut state) = (this.driver, this.sleep, this.state);
@@ -343,6 +382,12 @@ where
                             sleep.set(None);
                         }
                         driver.retry.classify.facts.progressed = true;
+                        if H::ANY {
+                            if let Some((failures, since)) = this.outage.take() {
+                                let lasted = nanos::from(driver.retry.timer.now()).saturating_sub(since);
+                                this.healthy.healed(Outage { failures, lasted: nanos::duration(lasted) });
+                            }
+                        }
                         if let Some(position) = (this.position)(&item) {
                             *this.last = Some(position);
                         }
@@ -370,7 +415,10 @@ where
             // The old connection ends before anything is decided, and before there is a new one.
             state.set(State::Over);
             sleep.set(None);
-            let lived = nanos::from(driver.retry.timer.now()).saturating_sub(*this.began);
+            let now = nanos::from(driver.retry.timer.now());
+            let (failures, since) = this.outage.unwrap_or((0, now));
+            *this.outage = Some((failures.saturating_add(1), since));
+            let lived = now.saturating_sub(*this.began);
             let least = driver.retry.plan.policy().borrow().rule.base.max(*this.waited);
             let facts = &mut driver.retry.classify.facts;
             // A feed that is idle until a proxy cuts it is healthy without an item.
@@ -410,7 +458,7 @@ fn watch<T: Timer>(
     Poll::Ready(TimedOut::new(stall))
 }
 
-impl<P, C, O, T, F, L, S, I, G, Q, E> FusedStream for Resume<P, C, O, T, F, L, S, G, Q, E>
+impl<P, C, O, T, F, L, S, I, G, Q, E, H> FusedStream for Resume<P, C, O, T, F, L, S, G, Q, E, H>
 where
     P: Plan<Timing: Guard<E>>,
     C: Classify<E>,
@@ -421,13 +469,14 @@ where
     S: Stream<Item = Result<I, E>>,
     G: FnMut(&I) -> Option<Q>,
     Q: Clone,
+    H: Healthy,
 {
     fn is_terminated(&self) -> bool {
         matches!(self.state, State::Over)
     }
 }
 
-impl<P, C, O, T, F, L, S, G, Q: fmt::Debug, E> fmt::Debug for Resume<P, C, O, T, F, L, S, G, Q, E>
+impl<P, C, O, T, F, L, S, G, Q: fmt::Debug, E, H> fmt::Debug for Resume<P, C, O, T, F, L, S, G, Q, E, H>
 where
     P: Plan,
     O: Observer,

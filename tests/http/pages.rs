@@ -17,6 +17,7 @@ pages! {
     reconnecting: "guide/reconnecting.md",
     stream: "stream/page.md",
     stream_resume: "stream/resume.md",
+    stream_healthy: "stream/healthy.md",
     stream_from: "stream/from.md",
     stream_unending: "stream/unending.md",
 }

@@ -472,3 +472,24 @@ async fn a_hook_that_is_awaited_ends_before_the_wait() {
     assert_eq!(all(stream::resume(policy, open, position)).await, (vec![1, 2], None));
     assert_eq!(hooked.get(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_outage_is_told_at_its_first_item() {
+    let server = Server::new();
+    let mut outages = Vec::new();
+    let open = server.open([
+        at_once(&[Item, Item, Idle(500), RESET]),
+        Refused(ErrorKind::ConnectionRefused),
+        at_once(&[RESET]),
+        at_once(&[Idle(250), Item, Item, RESET]),
+        at_once(&[Item]),
+    ]);
+    let feed = stream::resume(POLICY, open, position).on_healthy(|outage| outages.push(outage));
+    assert_eq!(all(feed).await, ((1..=5).collect(), None));
+    let told: Vec<_> = outages.iter().map(|outage| (outage.failures(), outage.lasted())).collect();
+    // Waits of 1, 2 and 4 s. The second outage waits on: what stood for 0.25 s did not earn a short wait.
+    assert_eq!(told[0], (3, secs(7) + millis(250)));
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[1].0, 1);
+    assert_eq!(outages[0].to_string(), "healthy again after 3 failures in 7.25 s");
+}
