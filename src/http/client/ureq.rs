@@ -295,12 +295,13 @@ where
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),
             |request| {
-                let rules = rules.of(plan, request.method(), request.headers(), &request.uri().to_string());
-                Known::of(rules, request.method(), false)
+                let url = request.uri().to_string();
+                let asked = (request.method(), &*url, request.headers());
+                Known::of(rules.of(plan, asked.0, asked.2, asked.1), false, asked)
             },
         );
         let course = blocking_course(retry, guards, known);
-        DownloadReader::new(download::ureq(agent, built, body, course, known.rules), known.parts)
+        DownloadReader::new(download::ureq(agent, built, body, course, known.rules), known)
     }
 
     fn run<V>(self, read: impl Fn(Response<Body>) -> Result<V, Error>, let_go: impl Fn(V) -> V) -> Result<V, Error>

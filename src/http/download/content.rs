@@ -28,6 +28,8 @@ pub(crate) struct Content {
     anew: bool,
     /// Whether the request may ask for a part.
     parts: bool,
+    #[cfg_attr(not(feature = "files"), allow(dead_code))]
+    pub(crate) key: u64,
     pub(crate) settings: Settings,
     /// Whether no attempt can help.
     pub(crate) hopeless: bool,
@@ -65,7 +67,7 @@ pub(crate) enum Ended {
 }
 
 impl Content {
-    pub(crate) const fn new(parts: bool) -> Self {
+    pub(crate) const fn new(parts: bool, key: u64) -> Self {
         Self {
             facts: None,
             headers: None,
@@ -76,6 +78,7 @@ impl Content {
             asked: Asked::Whole,
             anew: false,
             parts,
+            key,
             settings: Settings { restarts: None, earned: EARNED, invisible_end: false },
             hopeless: false,
         }
@@ -83,6 +86,19 @@ impl Content {
 
     pub(crate) fn total(&self) -> Option<u64> {
         self.facts.as_ref().and_then(|facts| facts.total)
+    }
+
+    /// Goes on where an earlier process stood.
+    #[cfg(feature = "files")]
+    pub(crate) fn resume(&mut self, facts: Facts, have: u64) {
+        self.facts = Some(facts);
+        (self.have, self.furthest, self.began) = (have, have, have);
+    }
+
+    /// Whether all of it is held, so that there is nothing to ask for.
+    #[cfg(feature = "files")]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.have > 0 && self.total() == Some(self.have)
     }
 
     /// Begins an attempt.

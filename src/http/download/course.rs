@@ -3,7 +3,8 @@
 use core::time::Duration;
 use std::boxed::Box;
 
-use ::http::Method;
+use ::http::header::{ACCEPT, ACCEPT_LANGUAGE};
+use ::http::{HeaderMap, Method};
 
 use super::content::Content;
 use super::error::{Cause, DownloadError};
@@ -100,17 +101,32 @@ pub(crate) struct Known {
     once: bool,
     /// Whether it may ask for a part: only a GET may, and only one that can be sent again.
     pub(crate) parts: bool,
+    /// What selects the content.
+    pub(crate) key: u64,
 }
 
 impl Known {
     /// Of a request that could not be built.
     pub(crate) fn unbuilt(policy: Policy) -> Self {
-        Self { policy, rules: HttpPolicy::new(policy), once: false, parts: false }
+        Self { policy, rules: HttpPolicy::new(policy), once: false, parts: false, key: 0 }
     }
 
-    pub(crate) fn of((policy, rules, _): (Policy, HttpPolicy, bool), method: &Method, once: bool) -> Self {
-        Self { policy, rules, once, parts: !once && method == Method::GET }
+    pub(crate) fn of(
+        (policy, rules, _): (Policy, HttpPolicy, bool),
+        once: bool,
+        (method, url, headers): (&Method, &str, &HeaderMap),
+    ) -> Self {
+        Self { policy, rules, once, parts: !once && method == Method::GET, key: key(url, headers) }
     }
+}
+
+/// What selects the content: the URL, and the headers that ask for a form of it. A number, because a URL may be a secret.
+fn key(url: &str, headers: &HeaderMap) -> u64 {
+    let accepted = [ACCEPT, ACCEPT_LANGUAGE].map(|name| headers.get_all(name).iter());
+    let accepted = accepted.into_iter().flatten().flat_map(|value| b"\n".iter().chain(value.as_bytes()).copied());
+    // FNV-1a: the same for ever, which the standard library's hash is not.
+    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    url.bytes().chain(accepted).fold(0xcbf2_9ce4_8422_2325, hash)
 }
 
 pub(super) fn drive<P: Plan, C, K, O: Observer, B, H: Before, T>(

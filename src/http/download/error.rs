@@ -30,6 +30,20 @@ pub(crate) enum Cause {
     InvisibleEnd,
     /// It ended with another error before.
     Over,
+    #[cfg(feature = "files")]
+    File(io::Error),
+    #[cfg(feature = "files")]
+    Locked,
+    /// Some of it was read already.
+    #[cfg(feature = "files")]
+    Begun,
+}
+
+#[cfg(feature = "files")]
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
 }
 
 impl DownloadError {
@@ -66,6 +80,21 @@ impl DownloadError {
         }
     }
 
+    /// Returns whether another download, in this process or in another one, writes to the same file.
+    #[cfg(feature = "files")]
+    pub const fn is_locked(&self) -> bool {
+        matches!(self.0, Cause::Locked)
+    }
+
+    /// Returns the error of the file system, if the file could not be written.
+    #[cfg(feature = "files")]
+    pub const fn file_error(&self) -> Option<&io::Error> {
+        match &self.0 {
+            Cause::File(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Returns whether what was held could not be continued, because the content changed or the server did not show that
     /// it is still the same, and no restart was left.
     pub const fn is_changed(&self) -> bool {
@@ -83,6 +112,12 @@ impl fmt::Display for DownloadError {
             Cause::Unasked => f.write_str("the server sent a part of the content when all of it was asked for"),
             Cause::TooLong => f.write_str("the server sent more bytes than it announced"),
             Cause::Cut => f.write_str("the body ended before all announced bytes had come"),
+            #[cfg(feature = "files")]
+            Cause::File(_) => f.write_str("the file of the download can't be written"),
+            #[cfg(feature = "files")]
+            Cause::Locked => f.write_str("another download writes to this file"),
+            #[cfg(feature = "files")]
+            Cause::Begun => f.write_str("some of the download was read before it was written to a file"),
             Cause::Over => f.write_str("the download ended with an error before"),
             Cause::InvisibleEnd => f.write_str(
                 "the response has neither a length nor chunks, so that its end can't be told from a broken connection; \
@@ -96,6 +131,8 @@ impl Error for DownloadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Cause::Client(error) => Some(&**error),
+            #[cfg(feature = "files")]
+            Cause::File(error) => Some(error),
             _ => None,
         }
     }

@@ -7,6 +7,8 @@ use std::boxed::Box;
 mod content;
 mod course;
 mod error;
+#[cfg(feature = "files")]
+mod part;
 mod reader;
 #[cfg(feature = "reqwest")]
 mod reqwest;

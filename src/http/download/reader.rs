@@ -7,8 +7,10 @@ use std::boxed::Box;
 use std::io::{self, Read};
 
 use super::content::{CUT, Content, Ended};
-use super::course::{BlockingCourse, End, Next, Outcome, finished};
+use super::course::{BlockingCourse, End, Known, Next, Outcome, finished};
 use super::error::{Cause, DownloadError};
+#[cfg(feature = "files")]
+use super::part::{BUFFER, Part};
 use super::{Progress, settings};
 use crate::verdict::{Retryable as _, Verdict};
 
@@ -50,6 +52,9 @@ pub struct DownloadReader<'a> {
     content: Content,
     progress: Option<Progress<'a>>,
     source: Box<dyn Source + 'a>,
+    /// Whether it was asked for a byte.
+    begun: bool,
+    /// Whether all came, once it is over.
     ended: Option<bool>,
 }
 
@@ -81,18 +86,73 @@ struct Fetch<'a, E> {
 impl<'a> DownloadReader<'a> {
     settings!();
 
-    pub(crate) fn new<E>(fetching: Fetching<'a, E>, parts: bool) -> Self
+    pub(crate) fn new<E>(fetching: Fetching<'a, E>, known: Known) -> Self
     where
         E: core::error::Error + Send + Sync + 'static,
     {
         let source = Box::new(Fetch { fetching, body: None, limit: None });
-        Self { content: Content::new(parts), progress: None, source, ended: None }
+        Self { content: Content::new(known.parts, known.key), progress: None, source, begun: false, ended: None }
+    }
+
+    /// Downloads into a file, and returns its length.
+    ///
+    /// The bytes go to a file beside it, with `.part` after its name. When they are whole it gets the name, in place of a
+    /// file that has it. If the process ends before, a later one continues what is there: the facts that this needs are in
+    /// a second file, `.part.facts`. If the content has changed by then, it begins anew.
+    ///
+    /// The facts are the validator, the length and how many bytes are known to be on the disk. They hold the URL as a hash,
+    /// and a later process that asks for another URL, or for another `Accept` or `Accept-Language`, begins anew.
+    ///
+    /// [`restarts`](Self::restarts) is 1 unless set.
+    ///
+    /// # Errors
+    ///
+    /// As reading the body. What is held stays, for a later process. A file system's error ends the download, see
+    /// [`file_error`](DownloadError::file_error). So does another download into the same file, in any process, see
+    /// [`is_locked`](DownloadError::is_locked).
+    ///
+    /// ```no_run
+    /// use persevere::{Policy, http::RetryAgent};
+    ///
+    /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new().total(5));
+    /// let length = agent.get("https://example.org/film").download().to_file("film")?;
+    /// # let _ = length; Ok::<(), persevere::http::DownloadError>(())
+    /// ```
+    #[cfg(feature = "files")]
+    pub fn to_file(mut self, path: impl AsRef<std::path::Path>) -> Result<u64, DownloadError> {
+        if self.begun {
+            return Err(DownloadError(Cause::Begun));
+        }
+        let key = self.content.key;
+        self.content.settings.restarts.get_or_insert(1);
+        let (mut part, facts) = Part::open(path.as_ref().into(), key).map_err(DownloadError)?;
+        if let Some(facts) = facts {
+            self.content.resume(facts, part.have);
+        }
+        if !self.content.is_whole() {
+            let mut buffer = std::vec![0; BUFFER];
+            loop {
+                let read = self.next(&mut buffer)?;
+                if self.content.have == read as u64 {
+                    let facts = self.content.facts.as_ref();
+                    facts.map_or(Ok(()), |facts| part.begin(key, facts)).map_err(Cause::File).map_err(DownloadError)?;
+                }
+                if read == 0 {
+                    break;
+                }
+                part.write(&buffer[..read]).map_err(|error| DownloadError(Cause::File(error)))?;
+            }
+        }
+        let length = part.have;
+        part.finish().map_err(|error| DownloadError(Cause::File(error)))?;
+        Ok(length)
     }
 
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Result<usize, DownloadError> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        self.begun = true;
         match self.ended {
             Some(true) => return Ok(0),
             Some(false) => return Err(DownloadError(Cause::Over)),

@@ -8,14 +8,20 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::boxed::Box;
 use std::io::{self, Read};
+#[cfg(feature = "files")]
+use std::{borrow::ToOwned as _, vec::Vec};
 
 use ::reqwest::{Body, Client, Error, Request, blocking};
 use hyper::body::{Body as _, Bytes};
 
 use super::content::{CUT, Content, Ended, Then};
-use super::course::{BlockingCourse, End, Next, Outcome, finished, unbuilt};
+use super::course::{BlockingCourse, End, Known, Next, Outcome, finished, unbuilt};
 use super::error::{Cause, DownloadError};
+#[cfg(feature = "files")]
+use super::part::{BUFFER, Part};
 use super::reader::Fetching;
+#[cfg(feature = "files")]
+use super::rules::Facts;
 use super::waiting::{Boxed, Course};
 use super::{Progress, settings};
 use crate::http::HttpPolicy;
@@ -86,8 +92,8 @@ pub(crate) struct Fetch<'a> {
 impl<'a> Download<'a> {
     settings!();
 
-    pub(crate) fn new(fetch: Fetch<'a>, parts: bool) -> Self {
-        Self { content: Content::new(parts), progress: None, stage: Stage::Begin(fetch) }
+    pub(crate) fn new(fetch: Fetch<'a>, known: Known) -> Self {
+        Self { content: Content::new(known.parts, known.key), progress: None, stage: Stage::Begin(fetch) }
     }
 
     /// Returns the next piece of the body, or `None` after the last one.
@@ -102,6 +108,77 @@ impl<'a> Download<'a> {
     /// This method is cancel safe. The next call goes on with the request or the wait that was under way.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, DownloadError> {
         poll_fn(|context| self.poll_chunk(context)).await.transpose()
+    }
+
+    /// Downloads into a file, and returns its length.
+    ///
+    /// The bytes go to a file beside it, with `.part` after its name. When they are whole it gets the name, in place of a
+    /// file that has it. If the process ends before, a later one continues what is there: the facts that this needs are in
+    /// a second file, `.part.facts`. If the content has changed by then, it begins anew.
+    ///
+    /// The facts are the validator, the length and how many bytes are known to be on the disk. They hold the URL as a hash,
+    /// and a later process that asks for another URL, or for another `Accept` or `Accept-Language`, begins anew.
+    ///
+    /// [`restarts`](Self::restarts) is 1 unless set.
+    ///
+    /// # Errors
+    ///
+    /// As reading the body. What is held stays, for a later process. A file system's error ends the download, see
+    /// [`file_error`](DownloadError::file_error). So does another download into the same file, in any process, see
+    /// [`is_locked`](DownloadError::is_locked).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, what is held stays for a later call or process. Up to 256 KiB of it may be lost.
+    ///
+    /// ```no_run
+    /// use persevere::{Policy, http::{DownloadError, RetryClient}};
+    ///
+    /// # async fn f() -> Result<(), DownloadError> {
+    /// let client = RetryClient::new(reqwest::Client::new(), Policy::new().total(5));
+    /// let download = client.get("https://example.org/film").download();
+    /// let length = download.on_progress(|position, total| println!("{position} of {total:?}")).to_file("film").await?;
+    /// # let _ = length; Ok(()) }
+    /// ```
+    #[cfg(feature = "files")]
+    pub async fn to_file(mut self, path: impl AsRef<std::path::Path> + Send) -> Result<u64, DownloadError> {
+        if !matches!(self.stage, Stage::Begin(_)) {
+            return Err(DownloadError(Cause::Begun));
+        }
+        self.content.settings.restarts.get_or_insert(1);
+        let (path, key) = (path.as_ref().to_owned(), self.content.key);
+        let (part, facts) = apart(move || Part::open(path, key)).await?;
+        if let Some(facts) = facts {
+            self.content.resume(facts, part.have);
+        }
+        let mut pending = Pending::new(part, key);
+        if !self.content.is_whole() {
+            loop {
+                let chunk = match self.chunk().await {
+                    Ok(chunk) => chunk,
+                    Err(error) => {
+                        let held = pending.flush().await?;
+                        apart(move || {
+                            drop(held);
+                            Ok(())
+                        })
+                        .await?;
+                        return Err(error);
+                    }
+                };
+                let ended = chunk.is_none();
+                pending.add(chunk.unwrap_or_default(), &self.content);
+                if ended {
+                    break;
+                }
+                if pending.bytes >= BUFFER {
+                    pending = pending.flush().await?;
+                }
+            }
+            pending = pending.flush().await?;
+        }
+        let Pending { part, .. } = pending;
+        apart(move || Ok((part.have, part.finish()?).0)).await
     }
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, DownloadError>>> {
@@ -155,7 +232,7 @@ impl<'a> Download<'a> {
 
     /// Goes on after this outcome of the last attempt, in a new attempt or in the same.
     fn connect(&mut self, last: Option<Outcome<Error>>, new: bool) {
-        let content = mem::replace(&mut self.content, Content::new(false));
+        let content = mem::replace(&mut self.content, Content::new(false, 0));
         if let Stage::Begin(fetch) | Stage::Reading(fetch, _) = mem::replace(&mut self.stage, Stage::Done) {
             self.stage = Stage::Connecting(Box::pin(connect(fetch, content, last, new)));
         }
@@ -221,6 +298,57 @@ async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outco
             }
         }
     }
+}
+
+/// What is yet to be written into a file.
+#[cfg(feature = "files")]
+struct Pending {
+    part: Part,
+    key: u64,
+    /// Set where what is in the file is of another version.
+    anew: Option<Facts>,
+    chunks: Vec<Bytes>,
+    bytes: usize,
+}
+
+#[cfg(feature = "files")]
+impl Pending {
+    const fn new(part: Part, key: u64) -> Self {
+        Self { part, key, anew: None, chunks: Vec::new(), bytes: 0 }
+    }
+
+    fn add(&mut self, chunk: Bytes, content: &Content) {
+        if content.have == chunk.len() as u64 {
+            self.anew.clone_from(&content.facts);
+            self.chunks.clear();
+            self.bytes = 0;
+        }
+        self.bytes += chunk.len();
+        self.chunks.push(chunk);
+    }
+
+    async fn flush(mut self) -> Result<Self, DownloadError> {
+        apart(move || {
+            if let Some(facts) = self.anew.take() {
+                self.part.begin(self.key, &facts)?;
+            }
+            for chunk in self.chunks.drain(..) {
+                self.part.write(&chunk)?;
+            }
+            self.bytes = 0;
+            Ok(self)
+        })
+        .await
+    }
+}
+
+/// Runs what waits for the disk on a thread of its own.
+#[cfg(feature = "files")]
+async fn apart<V: Send + 'static>(
+    work: impl FnOnce() -> Result<V, Cause> + Send + 'static,
+) -> Result<V, DownloadError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(Cause::File(error.into()))).map_err(DownloadError)
 }
 
 /// Asks with a blocking client.

@@ -1,6 +1,7 @@
 //! A server of one file that breaks as it is told, and remembers what it was asked.
 
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -121,6 +122,11 @@ impl Origin {
         self.server.url()
     }
 
+    /// How many requests came since this was asked last.
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -219,6 +225,29 @@ impl Client {
             }
         };
         Got { body, ended, total: length, stop: report.stop_reason(), waited: timer.elapsed() }
+    }
+}
+
+impl Client {
+    /// Downloads into this file.
+    pub(crate) fn to_file(self, url: &str, path: &Path, ask: Ask) -> Result<u64, DownloadError> {
+        let clients = &*CLIENTS_BUILT;
+        let timer = VirtualTimer::new();
+        let policy = Policy::new().total(ask.total).timer(&timer).seed(1);
+        match self {
+            Self::Async => clients.runtime.block_on(async {
+                let session = RetryClient::new(clients.reqwest[0].clone(), Policy::new());
+                session.get(url).policy(policy).download().restarts(ask.restarts).to_file(path).await
+            }),
+            Self::Blocking => {
+                let session = RetryClient::new(clients.blocking[0].clone(), Policy::new());
+                session.get(url).policy(policy).download().restarts(ask.restarts).to_file(path)
+            }
+            Self::Ureq => {
+                let session = RetryAgent::new(clients.ureq.clone(), Policy::new());
+                session.get(url).policy(policy).download().restarts(ask.restarts).to_file(path)
+            }
+        }
     }
 }
 

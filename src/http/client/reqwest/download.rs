@@ -43,13 +43,13 @@ where
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),
             |request| {
-                let rules = rules.of(plan, request.method(), request.headers(), request.url().as_str());
-                Known::of(rules, request.method(), request.try_clone().is_none())
+                let asked = (request.method(), request.url().as_str(), request.headers());
+                Known::of(rules.of(plan, asked.0, asked.2, asked.1), request.try_clone().is_none(), asked)
             },
         );
         let course = course(retry, guards, known);
         let fetch = Fetch { client, request: built.map_err(Some), course, rules: known.rules, limit: None };
-        Download::new(fetch, known.parts)
+        Download::new(fetch, known)
     }
 }
 
@@ -83,11 +83,11 @@ where
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),
             |request| {
-                let rules = rules.of(plan, request.method(), request.headers(), request.url().as_str());
-                Known::of(rules, request.method(), request.try_clone().is_none())
+                let asked = (request.method(), request.url().as_str(), request.headers());
+                Known::of(rules.of(plan, asked.0, asked.2, asked.1), request.try_clone().is_none(), asked)
             },
         );
         let course = blocking_course(retry, guards, known);
-        DownloadReader::new(download::blocking(client, built, course, known.rules), known.parts)
+        DownloadReader::new(download::blocking(client, built, course, known.rules), known)
     }
 }
