@@ -226,6 +226,7 @@ where
     ///
     /// A later hook takes the place of an earlier one. A panic in it passes through.
     #[cfg_attr(not(doctest), doc = include_str!("healthy.md"))]
+    #[allow(clippy::type_complexity)] // One parameter for each thing that a stream is made of.
     pub fn on_healthy<N: FnMut(Outage)>(self, hook: N) -> Resume<P, C, O, T, F, L, S, G, Q, E, OnHealthy<N>> {
         let Self { driver, memory, signal, word, kept, open, position, last, outage, .. } = self;
         let Self { began, waited, broken, stall, limit, sleep, state, .. } = self;
