@@ -88,6 +88,12 @@ impl Memory {
         self.0.as_ref().map_or(State::new(), |going| going.state)
     }
 
+    /// The number of the attempt that is due.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn attempt(&self) -> u32 {
+        self.state().attempt()
+    }
+
     /// Whether the attempt that is due is not the first.
     #[inline(always)]
     pub fn is_retry(&self) -> bool {
@@ -830,25 +836,21 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             return limit;
         }
         let hook = self.retry.before.lead(core::mem::replace(&mut self.note, B::NOTHING), || ready(()));
-        let Some(limit) = limit else {
-            hook.await;
-            return None;
-        };
-        let timer = &mut self.retry.timer;
-        let began = timer.now();
-        let mut hook = pin!(hook);
-        // What is ready at once needs no timer.
-        let ended = poll_fn(|context| Poll::Ready(hook.as_mut().poll(context).is_ready())).await;
-        if !ended && !limit.is_zero() {
-            let mut sleep = pin!(timer.sleep(limit));
-            poll_fn(|context| {
-                // The sleep is asked first, lest a busy hook use up the task's turn.
-                let late = sleep.as_mut().poll(context).is_ready();
-                if hook.as_mut().poll(context).is_ready() || late { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
-        }
-        Some(limit.saturating_sub(timer.now().saturating_sub(began)))
+        within(&mut self.retry.timer, limit, hook).await.1
+    }
+
+    /// Awaits what an attempt needs before it is made, and returns how much time that left, if the attempt is to be cut.
+    /// What takes longer than the limit is dropped.
+    #[cfg(feature = "reqwest")]
+    pub(crate) async fn within<F: Future>(
+        &mut self,
+        limit: Option<Duration>,
+        future: F,
+    ) -> (Option<F::Output>, Option<Duration>)
+    where
+        T: Timer,
+    {
+        within(&mut self.retry.timer, limit, future).await
     }
 
     /// Makes an attempt; see [`Making::guard`].
@@ -1007,6 +1009,38 @@ impl<'a, P: Plan, O: Observer, B: BeforeAsync, T: Timer> Making<'a, P, O, B, T> 
         let bound = P::Timing::bound(limit, memory.state(), timer, attempt);
         O::Around::wrap(mark, bound)
     }
+}
+
+/// Awaits the future for as long as the limit, and returns what is left of that.
+#[cfg(feature = "reqwest")]
+async fn within<T: Timer, F: Future>(
+    timer: &mut T,
+    limit: Option<Duration>,
+    future: F,
+) -> (Option<F::Output>, Option<Duration>) {
+    let Some(limit) = limit else { return (Some(future.await), None) };
+    let began = timer.now();
+    let mut future = pin!(future);
+    // What is ready at once needs no timer.
+    let mut output = match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    };
+    if output.is_none() && !limit.is_zero() {
+        let mut sleep = pin!(timer.sleep(limit));
+        output = poll_fn(|context| {
+            // The sleep is asked first, because a busy future could use up the task's turn.
+            let late = sleep.as_mut().poll(context).is_ready();
+            match future.as_mut().poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if late => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+    }
+    let left = limit.saturating_sub(timer.now().saturating_sub(began));
+    (output, Some(left))
 }
 
 /// How long the run took, if it looked at the clock when it started.

@@ -157,9 +157,11 @@ mod retry_after;
 mod status;
 
 #[cfg(feature = "ureq")]
-pub use self::client::{AgentRequest, RetryAgent};
+pub use self::client::{AgentRequest, CheckedAgentRequest, RetryAgent};
 #[cfg(feature = "reqwest")]
 pub use self::client::{CheckedRequest, Client, ClientBuilder, RequestBuilder, RetryClient, RetryExt, RetryRequest};
+#[cfg(any(feature = "reqwest", feature = "ureq"))]
+pub use self::client::{Prepared, RequestAttempt};
 #[cfg(feature = "reqwest")]
 pub use self::download::Download;
 #[cfg(any(feature = "reqwest", feature = "ureq"))]

@@ -165,7 +165,10 @@ pub enum StopReason {
     Unclassified,
     /// The operation may have taken effect and the policy is not [`idempotent`](Policy::idempotent).
     NotIdempotent,
-    /// The request's body was sent, at least in part, and can't be sent again.
+    /// The body of the request was sent, at least in part, and can't be sent again.
+    ///
+    /// Make it anew for each attempt: with `body_with` or `multipart_with` on the request of a session, or with
+    /// `clone_request` on the layer for tower.
     BodyNotReplayable,
     /// All retries that [`total`](Policy::total) or a list of waits allows were used.
     Exhausted,
@@ -199,7 +202,9 @@ impl fmt::Display for StopReason {
             Self::Permanent => f.write_str("permanent failure"),
             Self::Unclassified => f.write_str("no rule knows the error"),
             Self::NotIdempotent => f.write_str("may have taken effect and is not idempotent"),
-            Self::BodyNotReplayable => f.write_str("body can't be sent again"),
+            Self::BodyNotReplayable => {
+                f.write_str("body can't be sent again: make it anew with `body_with` or `clone_request`")
+            }
             Self::Exhausted => f.write_str("retries exhausted"),
             Self::LimitReached(fault) => write!(f, "retries after {fault} faults exhausted"),
             Self::HintTooLong { hint } => write!(f, "asked to wait {}, too long", Seconds(nanos::from(*hint))),

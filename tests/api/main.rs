@@ -100,7 +100,9 @@ const TRAITS: [&str; 6] = ["Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe
 
 /// What does not hold, and why. A line that holds after all has to go.
 const EXCEPT: &[(&str, &[&str], &str)] = &[
-    ("CheckedRequest", &["UnwindSafe"], "it may hold a `&mut`"),
+    ("CheckedAgentRequest", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
+    ("CheckedRequest", &["UnwindSafe", "RefUnwindSafe"], "it may hold closures of any kind"),
+    ("RetryRequest", &["UnwindSafe", "RefUnwindSafe"], "it may hold closures of any kind"),
     ("AgentRequest", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
     ("Resume", &["UnwindSafe", "RefUnwindSafe"], "it keeps the span of its run, which is not"),
     ("RetryAgent", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),

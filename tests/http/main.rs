@@ -11,6 +11,7 @@ mod hints;
 mod hostile;
 mod http2;
 mod message;
+mod prepared;
 mod recipe;
 mod redirects;
 mod server;

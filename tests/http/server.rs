@@ -180,9 +180,31 @@ pub(crate) fn read_request(stream: &mut impl Read) -> Option<String> {
     let head = String::from_utf8_lossy(&request).to_lowercase();
     let length =
         head.lines().find_map(|line| line.strip_prefix("content-length:")).map_or(0, |n| n.trim().parse().unwrap());
+    if head.contains("transfer-encoding: chunked") {
+        return Some(head + &read_chunks(stream)?);
+    }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
     Some(head + &String::from_utf8_lossy(&body))
+}
+
+fn read_chunks(stream: &mut impl Read) -> Option<String> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).ok()?;
+            line.push(byte[0]);
+        }
+        let length = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        stream.read_exact(&mut chunk).ok()?;
+        if length == 0 {
+            return Some(String::from_utf8_lossy(&body).into_owned());
+        }
+        body.extend_from_slice(&chunk[..length]);
+    }
 }
 
 pub(crate) fn respond(status: u16, headers: &str, body: &str) -> String {

@@ -1,6 +1,6 @@
 //! The status and the body of an answer together: neither is lost.
 
-use persevere::http::{HttpPolicy, RetryClient, RetryExt as _};
+use persevere::http::{HttpPolicy, RetryAgent, RetryClient, RetryExt as _};
 use persevere::testing::VirtualTimer;
 use persevere::{Breaker, Fault, Policy, Report, StopReason};
 use std::time::Duration;
@@ -135,4 +135,33 @@ async fn a_deadline_loses_no_status() {
     assert_eq!(report.failures().last().unwrap().fault(), Fault::Throttle);
     let server = answers(&[OK]);
     assert_eq!(client().get(server.url()).retry(policy).error_for_status().text().await.unwrap(), "page");
+}
+
+#[test]
+fn a_status_is_an_error_of_ureqs_too_whatever_the_agent_says() {
+    for plain in [false, true] {
+        let config = ureq::Agent::config_builder().proxy(None).http_status_as_error(!plain).build();
+        let agent = RetryAgent::new(config.into(), POLICY);
+        for (answer, status, requests, page, reason) in ENDS {
+            macro_rules! fails {
+                ($($end:ident $(::<$of:ty>)?),*) => {$(
+                    let server = answers(sent(answer));
+                    let (mut report, mut refused, timer) = (Report::new(), None, VirtualTimer::new());
+                    let request = agent.get(server.url()).policy(POLICY.timer(&timer)).report(&mut report);
+                    let error = request.error_for_status().keep_response(&mut refused).$end$(::<$of>)?().unwrap_err();
+                    assert!(matches!(error, ureq::Error::StatusCode(code) if code == status), "{error:?}");
+                    assert_eq!(server.requests(), requests);
+                    check(&report, status, requests, reason);
+                    assert_eq!(refused.unwrap().body_mut().read_to_string().unwrap(), page);
+                )*};
+            }
+            fails!(call, text, bytes, json::<Vec<u32>>);
+        }
+        // What the status of a page that came was is not kept.
+        let server = answers(&[BUSY, JSON]);
+        let mut refused = None;
+        let request = agent.get(server.url()).policy(POLICY.timer(VirtualTimer::new()));
+        let numbers: Vec<u32> = request.error_for_status().keep_response(&mut refused).json().unwrap();
+        assert_eq!((numbers, refused.is_none()), (vec![1], true));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use persevere::http::{RetryClient, RetryExt as _, RetryRequest};
+use persevere::http::{RetryAgent, RetryClient, RetryExt as _, RetryRequest};
 use persevere::{Policy, Report, StopReason};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Version, blocking};
@@ -254,4 +254,86 @@ async fn a_report_of_one_request_keeps_the_sessions_policy() {
     })
     .await
     .unwrap();
+}
+
+/// Written for `ureq::Agent`; only the type's name and the constructor are changed.
+fn save(agent: &RetryAgent, url: &str) -> Result<Value, ureq::Error> {
+    let mut response = agent
+        .put(url)
+        .header("x-one", "1")
+        .query("q", "räd & b+c")
+        .query_pairs([("page", "2")])
+        .content_type("application/json; charset=utf-8")
+        .version(Version::HTTP_11)
+        .send_json(json!({ "name": "a" }))?;
+    response.body_mut().read_json()
+}
+
+#[test]
+fn code_for_ureqs_agent_compiles_with_a_retry_agent() {
+    let (server, seen) = busy_once();
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY);
+    assert_eq!(save(&agent, &server.url()).unwrap(), json!({ "id": 7 }));
+    let ours = seen.lock().unwrap().clone();
+    assert_eq!(ours.len(), 2);
+
+    // As ureq itself writes it, the order of the headers aside.
+    let (server, seen) = busy_once();
+    let plain =
+        agent.agent().put(server.url()).header("x-one", "1").query("q", "räd & b+c").query_pairs([("page", "2")]);
+    let _ = plain.send_json(json!({ "name": "a" }));
+    let sorted = |request: &String| {
+        let mut lines: Vec<_> = request.lines().filter(|line| !line.starts_with("host")).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    for request in &ours {
+        assert_eq!(sorted(request), sorted(&seen.lock().unwrap()[0]));
+    }
+}
+
+#[test]
+fn every_body_of_ureqs_builder_is_sent_as_ureq_sends_it() {
+    let text = "räd & b+c=(!)*~'\"/?";
+    let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), POLICY);
+    let last = |sent: &dyn Fn(&str)| {
+        let (server, seen) = busy_once();
+        // The first answer is a 503, which a plain agent makes an error of.
+        sent(&server.url());
+        let seen = seen.lock().unwrap();
+        let body = |request: &String| request.split_once("\r\n\r\n").unwrap().1.to_owned();
+        let kind = |request: &String| request.lines().find(|line| line.starts_with("content-type")).map(str::to_owned);
+        (body(&seen[0]), kind(&seen[0]), seen.len())
+    };
+    let pairs = [("a", text), (text, "b")];
+    let (body, kind, requests) = last(&|url| drop(agent.put(url).send_form(pairs).unwrap()));
+    let plain = last(&|url| drop(agent.agent().put(url).send_form(pairs)));
+    assert_eq!(((body, kind), requests), ((plain.0, plain.1), 2));
+    let (body, kind, requests) = last(&|url| drop(agent.put(url).send(text).unwrap()));
+    let plain = last(&|url| drop(agent.agent().put(url).send(text)));
+    assert_eq!(body, plain.0);
+    assert_eq!((kind, requests), (None, 2));
+    let (body, _, requests) = last(&|url| drop(agent.put(url).send_empty().unwrap()));
+    assert_eq!((body.as_str(), requests), ("", 2));
+
+    // An agent's settings for one request.
+    let server = Server::new(|peer| {
+        while peer.request().is_some() {
+            std::thread::sleep(Duration::from_millis(100));
+            peer.send(OK.unwrap());
+        }
+    });
+    let mut report = Report::new();
+    let request =
+        agent.put(&server.url()).timeout(Duration::from_millis(10)).policy(POLICY.total(1)).report(&mut report);
+    assert!(matches!(request.send("a"), Err(ureq::Error::Timeout(ureq::Timeout::Global))));
+    assert_eq!(report.attempts(), 2);
+    let request =
+        agent.put(&server.url()).config(|config| config.timeout_recv_response(Some(Duration::from_millis(10))));
+    assert!(matches!(
+        request.policy(POLICY.total(0)).send("a"),
+        Err(ureq::Error::Timeout(ureq::Timeout::RecvResponse))
+    ));
+    assert!(agent.get("http://[").config(|config| config.timeout_global(None)).query("a", "b").call().is_err());
+    assert!(agent.get("/path").query("a", "b").call().is_err());
 }

@@ -82,6 +82,29 @@ pub(super) enum Answer<V, R> {
     Refused(R, Verdict),
 }
 
+impl<V, R> Answer<V, R> {
+    /// Returns the status that was refused.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Read(_) => None,
+            Self::Refused(_, verdict) => verdict.status(),
+        }
+    }
+
+    /// Notes that the request was not applied, if a 401 says so. `direct` says that no redirect led there, from a server
+    /// that may have applied it.
+    ///
+    /// RFC 9110, 15.5.2: with a 401 "the request has not been applied".
+    pub(super) fn if_unauthorized(self, direct: bool) -> Self {
+        match self {
+            Self::Refused(response, verdict) if direct && verdict.status() == Some(401) => {
+                Self::Refused(response, verdict.with_reached(Reached::No))
+            }
+            answer => answer,
+        }
+    }
+}
+
 /// Accepts what the status and the caller's own `when_ok` do.
 #[derive(Debug)]
 pub(super) struct Accepting<'a, K> {

@@ -55,6 +55,15 @@ impl Hops {
         }
     }
 
+    /// Whether no redirect was followed in the attempt, and nothing sent again.
+    pub(super) fn is_direct(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Counted(counter) => counter.now() == counter.before,
+            Self::Unknown => false,
+        }
+    }
+
     /// How much was sent in an attempt that ended with this error.
     pub(super) fn sent(&self, error: &Error) -> Sent {
         match self {

@@ -1,5 +1,6 @@
 //! Clients that retry: what the entry points for HTTP share, and one file for each client.
 
+mod attempt;
 mod door;
 #[cfg(feature = "reqwest")]
 mod hops;
@@ -11,11 +12,14 @@ mod template;
 #[cfg(feature = "ureq")]
 mod ureq;
 
+pub use self::attempt::{Prepared, RequestAttempt};
+#[cfg(feature = "reqwest")]
+pub(super) use self::reqwest::Anew;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::{CheckedRequest, Client, ClientBuilder, RequestBuilder, RetryClient, RetryExt, RetryRequest};
 #[cfg(feature = "reqwest")]
 pub(super) use self::template::{again, drain, shorten};
 #[cfg(feature = "ureq")]
-pub(super) use self::ureq::send;
+pub use self::ureq::{AgentRequest, CheckedAgentRequest, RetryAgent};
 #[cfg(feature = "ureq")]
-pub use self::ureq::{AgentRequest, RetryAgent};
+pub(super) use self::ureq::{Making, send};

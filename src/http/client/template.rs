@@ -37,39 +37,57 @@ pub(super) enum Watch {
     Any,
 }
 
+impl Watch {
+    fn holds(self, request: &Request) -> bool {
+        match self {
+            Self::None => false,
+            Self::Empty => request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty)),
+            Self::Any => true,
+        }
+    }
+}
+
 /// Makes one attempt after another of the same request.
 pub(super) struct Template {
     request: Request,
+    /// Which bodies to watch that are made anew for each attempt.
+    anew: Option<Watch>,
     pub(super) body: Option<Arc<Watched>>,
 }
 
 impl Template {
-    /// A body that can't be cloned is watched anyway: it can be sent only once.
-    pub(super) fn new(mut request: Request, watch: Watch) -> Self {
+    /// A body that can't be cloned is watched anyway: it can be sent only once. With `anew` the request has none yet.
+    pub(super) fn new(mut request: Request, watch: Watch, anew: bool) -> Self {
+        if anew {
+            request.body_mut().take();
+            return Self { request, anew: Some(watch), body: None };
+        }
         let once = request.try_clone().is_none();
-        let empty = || request.body().is_none_or(|body| body.as_bytes().is_some_and(<[u8]>::is_empty));
-        let watched = match watch {
-            Watch::None => once,
-            Watch::Empty => once || empty(),
-            Watch::Any => true,
-        };
-        let body = watched.then(|| {
+        let body = (once || watch.holds(&request)).then(|| {
             let inner = if once { request.body_mut().take() } else { None };
-            let state = State { inner: inner.unwrap_or_default(), attempt: 0, asked: false, read: false };
-            Arc::new(Watched { once, state: Mutex::new(state) })
+            Watched::new(once, inner.unwrap_or_default())
         });
-        Self { request, body }
+        Self { request, anew: None, body }
     }
 
     pub(super) fn url(&self) -> &Url {
         self.request.url()
     }
 
-    pub(super) fn request(&self, limit: Option<Duration>) -> Request {
-        let mut request = again!(Request, &self.request);
+    /// Writes the request again, without a body that can be sent only once.
+    pub(super) fn request(&self) -> Request {
+        again!(Request, &self.request)
+    }
+
+    /// Makes an attempt of a request that was written again, and perhaps changed.
+    pub(super) fn attempt(&mut self, mut request: Request, limit: Option<Duration>) -> Request {
+        if let Some(watch) = self.anew {
+            let is_stream = request.body().is_some_and(|body| body.as_bytes().is_none());
+            let watched = watch != Watch::None && is_stream || watch.holds(&request);
+            self.body = watched.then(|| Watched::new(false, Body::default()));
+        }
         if let Some(body) = &self.body {
-            let again = if body.once { None } else { request.body_mut().take() };
-            let attempt = body.next(again);
+            let attempt = body.next(request.body_mut().take());
             *request.body_mut() = Some(Body::wrap(Shared { body: body.clone(), attempt }));
         }
         shorten(request.timeout_mut(), limit);
@@ -77,7 +95,10 @@ impl Template {
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.once && body.lock().read)
+        self.body.as_ref().is_some_and(|body| {
+            let watch = body.lock();
+            body.once && watch.read && !watch.anew
+        })
     }
 
     /// Whether the client has asked nothing of the body. Then it gets no answer from here on, however late it asks: the
@@ -112,16 +133,24 @@ struct State {
     /// Whether the client asked for its length, its end or its bytes: it does before it sends a request's head.
     asked: bool,
     read: bool,
+    /// Whether the attempt brought a body of its own.
+    anew: bool,
 }
 
 impl Watched {
+    fn new(once: bool, inner: Body) -> Arc<Self> {
+        let state = State { inner, attempt: 0, asked: false, read: false, anew: false };
+        Arc::new(Self { once, state: Mutex::new(state) })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lends it to another attempt, which begins with this body if it can be sent again.
+    /// Lends it to another attempt, which begins with this body if there is one.
     fn next(&self, again: Option<Body>) -> u64 {
         let mut watch = self.lock();
+        watch.anew = again.is_some();
         if let Some(again) = again {
             watch.inner = again;
         }

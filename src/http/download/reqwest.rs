@@ -25,7 +25,8 @@ use super::rules::Facts;
 use super::waiting::{Boxed, Course};
 use super::{Progress, settings};
 use crate::http::HttpPolicy;
-use crate::http::client::{again, drain, shorten};
+use crate::http::RequestAttempt;
+use crate::http::client::{Anew, again, drain, shorten};
 use crate::verdict::{Retryable as _, Verdict};
 
 /// The body of a download: it goes on where it broke, as long as the policy allows.
@@ -87,6 +88,8 @@ pub(crate) struct Fetch<'a> {
     pub(crate) course: Box<dyn Course<Error> + 'a>,
     pub(crate) rules: HttpPolicy,
     pub(crate) limit: Option<Duration>,
+    pub(crate) anew: Anew<reqwest::RequestBuilder>,
+    pub(crate) attempt: RequestAttempt,
 }
 
 impl<'a> Download<'a> {
@@ -285,9 +288,15 @@ async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outco
         if let Some(body) = template.body_mut().take_if(|body| body.as_bytes().is_none()) {
             *request.body_mut() = Some(body);
         }
+        if !fetch.anew.is_empty() {
+            let of = fetch.attempt.within(fetch.limit);
+            fetch.attempt = of.next();
+            request = fetch.anew.make(&fetch.client, request, of).await.map_err(Err)?;
+        }
         shorten(request.timeout_mut(), fetch.limit);
         content.ask(request.headers_mut());
         let response = fetch.client.execute(request).await.map_err(Err)?;
+        fetch.attempt = fetch.attempt.answered(response.status());
         match content.head(&fetch.rules, response.status(), response.version(), response.headers()) {
             Then::Read => return Ok(::http::Response::from(response).into_body()),
             Then::Whole => return Err(Ok(End::Whole)),
@@ -355,10 +364,12 @@ async fn apart<V: Send + 'static>(
 pub(crate) fn blocking<'a>(
     client: blocking::Client,
     built: Result<blocking::Request, Error>,
+    mut anew: Anew<blocking::RequestBuilder>,
     course: Box<dyn BlockingCourse<Error> + 'a>,
     rules: HttpPolicy,
 ) -> Fetching<'a, Error> {
     let mut template = built.map_err(Some);
+    let mut attempt = RequestAttempt::FIRST;
     let ask = move |content: &mut Content, limit| {
         let template = match &mut template {
             Ok(template) => template,
@@ -369,9 +380,15 @@ pub(crate) fn blocking<'a>(
             if let Some(body) = template.body_mut().take_if(|body| body.as_bytes().is_none()) {
                 *request.body_mut() = Some(body);
             }
+            if !anew.is_empty() {
+                let of = attempt.within(limit);
+                attempt = of.next();
+                request = anew.make(&client, request, of).map_err(Err)?;
+            }
             shorten(request.timeout_mut(), limit);
             content.ask(request.headers_mut());
             let response = client.execute(request).map_err(Err)?;
+            attempt = attempt.answered(response.status());
             match content.head(&rules, response.status(), response.version(), response.headers()) {
                 Then::Read => return Ok(Box::new(response) as Box<dyn Read + Send>),
                 Then::Whole => return Err(Ok(End::Whole)),

@@ -3,7 +3,6 @@
 use core::sync::atomic::AtomicBool;
 use std::boxed::Box;
 use std::io::Read;
-use std::vec::Vec;
 
 use ::http::Request;
 use ::ureq::{Agent, Error};
@@ -12,17 +11,19 @@ use super::content::{Content, Then};
 use super::course::{BlockingCourse, End, unbuilt};
 use super::reader::Fetching;
 use crate::http::HttpPolicy;
-use crate::http::client::send;
+use crate::http::RequestAttempt;
+use crate::http::client::{Making, send};
 
 /// Asks with an agent.
 pub(crate) fn ureq<'a>(
     agent: Agent,
     built: Result<Request<()>, Error>,
-    body: Vec<u8>,
+    mut making: Making,
     course: Box<dyn BlockingCourse<Error> + 'a>,
     rules: HttpPolicy,
 ) -> Fetching<'a, Error> {
     let mut template = built.map_err(Some);
+    let mut attempt = RequestAttempt::FIRST;
     let ask = move |content: &mut Content, limit| {
         let template = match &mut template {
             Ok(template) => template,
@@ -30,8 +31,13 @@ pub(crate) fn ureq<'a>(
         };
         loop {
             let mut request = template.clone();
+            let of = attempt.within(limit);
+            attempt = of.next();
+            making.prepare(&mut request, of).map_err(Err)?;
             content.ask(request.headers_mut());
-            let response = send(&agent, &request, &body, &AtomicBool::new(false), limit).map_err(Err)?;
+            let (begun, touched) = (AtomicBool::new(false), AtomicBool::new(false));
+            let response = send(&agent, request, &mut making, &begun, &touched, limit).map_err(Err)?;
+            attempt = attempt.answered(response.status());
             match content.head(&rules, response.status(), response.version(), response.headers()) {
                 Then::Read => return Ok(Box::new(response.into_body().into_reader()) as Box<dyn Read + Send>),
                 Then::Whole => return Err(Ok(End::Whole)),

@@ -11,6 +11,7 @@ use std::string::String;
 use ::reqwest::{Error, Response};
 use hyper::body::Bytes;
 
+use super::super::attempt::RequestAttempt;
 use super::super::door::{Answer, Fate, Sent, last, prepare};
 use super::super::hops::Hops;
 use super::super::template::{Template, Watch, drain};
@@ -118,7 +119,7 @@ where
         W: Future<Output = V>,
     {
         async move {
-            let Self { builder, retry, mut rules } = self;
+            let Self { builder, retry, mut rules, mut anew } = self;
             let (guards, checked) = (rules.guards(), rules.checked);
             let (client, built) = builder.build_split();
             let fate = Fate::default();
@@ -136,41 +137,64 @@ where
             let (policy, rules, counted) =
                 rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), built.url().as_str());
             let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
-            let template = Template::new(built, if policy.idempotent { Watch::None } else { hops.watch() });
+            let watch = if policy.idempotent { Watch::None } else { hops.watch() };
+            let mut template = Template::new(built, watch, anew.makes_body());
             let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
             let mut memory = driver.start();
+            let mut last_status = None;
             loop {
                 hops.begin();
+                let mut unsent = false;
                 let outcome: Result<_, Error> = match driver.admit() {
                     Ok(()) => {
-                        let limit = driver.lead(&memory).await;
-                        let request = template.request(limit);
-                        // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
-                        let (own, body) = (client.clone(), template.body.clone());
-                        let attempt = move || async move {
-                            let sending = own.execute(request);
-                            if let Some(body) = body {
-                                body.begin();
+                        let mut limit = driver.lead(&memory).await;
+                        let mut request = Ok(template.request());
+                        if !anew.is_empty() {
+                            let of = RequestAttempt { number: memory.attempt(), remaining: limit, last_status };
+                            let making = anew.make(&client, template.request(), of);
+                            let (made, left) = driver.within(limit, making).await;
+                            // One that is cut is not sent: the limit is over.
+                            unsent = made.is_none();
+                            request = made.unwrap_or(request);
+                            limit = left;
+                        }
+                        match request {
+                            Err(error) => {
+                                unsent = true;
+                                Err(error)
                             }
-                            if limit == Some(Duration::ZERO) {
-                                // The deadline is over, or the hook was cut. So is the request, by its own timeout, and
-                                // before it is polled.
-                                tokio::time::sleep(Duration::from_millis(1)).await;
+                            Ok(request) => {
+                                let request = template.attempt(request, limit);
+                                // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
+                                let (own, body) = (client.clone(), template.body.clone());
+                                let attempt = move || async move {
+                                    let sending = own.execute(request);
+                                    if let Some(body) = body {
+                                        body.begin();
+                                    }
+                                    if limit == Some(Duration::ZERO) {
+                                        // The deadline is over, or the hook was cut. So is the request, by its own
+                                        // timeout, and before it is polled.
+                                        tokio::time::sleep(Duration::from_millis(1)).await;
+                                    }
+                                    let response = sending.await?;
+                                    match rules.refused(response.status(), response.headers(), checked) {
+                                        None => read(response).await.map(Answer::Read),
+                                        Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                                    }
+                                };
+                                let ended = driver.guard(&memory, attempt).await;
+                                driver.outcome(ended)
                             }
-                            let response = sending.await?;
-                            match rules.refused(response.status(), response.headers(), checked) {
-                                None => read(response).await.map(Answer::Read),
-                                Some(verdict) => Ok(Answer::Refused(response, verdict)),
-                            }
-                        };
-                        let ended = driver.guard(&memory, attempt).await;
-                        driver.outcome(ended)
+                        }
                     }
                     Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
                 };
+                let outcome = outcome.map(|answer| answer.if_unauthorized(hops.is_direct()));
                 fate.spent.store(template.is_spent(), Relaxed);
+                last_status = outcome.as_ref().ok().and_then(Answer::status);
                 if let Err(error) = &outcome {
-                    fate.sent(if template.is_untouched() { Sent::Nothing } else { hops.sent(error) });
+                    fate.sent(if unsent || template.is_untouched() { Sent::Nothing } else { hops.sent(error) });
                 }
                 let (wait, outcome) = match driver.settle(&mut memory, outcome) {
                     Step::Done(outcome) => return finish(outcome, checked, kept, read).await,

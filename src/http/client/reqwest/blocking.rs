@@ -2,6 +2,7 @@
 
 use core::borrow::Borrow;
 use core::mem;
+use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::Relaxed;
 use std::string::String;
 
@@ -9,7 +10,8 @@ use ::reqwest::Error;
 use ::reqwest::blocking::{Request, RequestBuilder, Response};
 use hyper::body::Bytes;
 
-use super::super::door::{Answer, Fate, prepare, unbuilt_blocking};
+use super::super::attempt::RequestAttempt;
+use super::super::door::{Answer, Fate, Sent, prepare, unbuilt_blocking};
 use super::super::hops::Hops;
 use super::super::template::{again, shorten, without_body};
 use super::{CheckedRequest, RetryRequest, refusal};
@@ -96,7 +98,7 @@ where
     where
         K: Accept<V>,
     {
-        let Self { builder, retry, mut rules } = self;
+        let Self { builder, retry, mut rules, mut anew } = self;
         let (guards, checked) = (rules.guards(), rules.checked);
         let (client, built) = builder.build_split();
         let fate = Fate::default();
@@ -109,16 +111,26 @@ where
         let mut hops = if policy.idempotent { Hops::Unknown } else { Hops::of(counted, built.url(), &client) };
         let mut driver = Driver::new(prepare(retry, guards, policy, &fate));
         let mut memory = driver.start_blocking();
+        if anew.makes_body() {
+            built.body_mut().take();
+        }
         // A body that can't be cloned goes with the first attempt.
         let mut stream = if built.try_clone().is_none() { built.body_mut().take() } else { None };
-        fate.spent.store(stream.is_some(), Relaxed);
+        let streams = stream.is_some();
+        let mut last_status = None;
         loop {
             hops.begin();
+            let (number, begun) = (memory.attempt(), AtomicBool::new(false));
             let mut attempt = |limit| {
                 let mut request = again!(Request, &built);
-                if let Some(stream) = stream.take() {
-                    *request.body_mut() = Some(stream);
+                if !anew.is_empty() {
+                    request = anew.make(&client, request, RequestAttempt { number, remaining: limit, last_status })?;
                 }
+                if streams && request.body().is_none() {
+                    *request.body_mut() = stream.take();
+                    fate.spent.store(true, Relaxed);
+                }
+                begun.store(true, Relaxed);
                 shorten(request.timeout_mut(), limit);
                 let response = client.execute(request)?;
                 match rules.refused(response.status(), response.headers(), checked) {
@@ -130,8 +142,10 @@ where
                 Ok(()) => driver.scoped(&memory, &mut attempt),
                 Err(rejected) => Ok(Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict())),
             };
+            let outcome = outcome.map(|answer| answer.if_unauthorized(hops.is_direct()));
+            last_status = outcome.as_ref().ok().and_then(Answer::status);
             if let Err(error) = &outcome {
-                fate.sent(hops.sent(error));
+                fate.sent(if begun.load(Relaxed) { hops.sent(error) } else { Sent::Nothing });
             }
             let (wait, outcome) = match driver.settle_blocking(&mut memory, outcome) {
                 Step::Done(outcome) => return finish(outcome, checked, kept, read),

@@ -1,13 +1,15 @@
 use core::fmt;
 use core::future::Future;
 use std::string::String;
+use std::vec::Vec;
 
 use ::http::Method;
 use ::reqwest::{Error, IntoUrl, blocking, redirect};
 
 use super::super::hops::counting;
 use super::super::session::{Rules, Session, guarded};
-use super::{Client, ClientBuilder, RetryRequest};
+use super::prepare::Anew;
+use super::{Client, ClientBuilder, RequestBuilder, RetryRequest};
 use crate::drive::retry::Retry;
 use crate::http::HttpPolicy;
 
@@ -32,13 +34,19 @@ use crate::http::HttpPolicy;
 /// let order = client.post("https://example.org/orders").header("idempotency-key", "8e03978e").body("one").send().await?;
 /// # let _ = (page, order); Ok(()) }
 /// ```
-#[derive(Clone)]
 pub struct RetryClient<C: Client = reqwest::Client> {
     pub(super) client: C,
     pub(super) session: Session,
+    pub(super) prepare: Vec<<C::Builder as RequestBuilder>::Prepare>,
 }
 
 guarded!(RetryClient<C: Client>);
+
+impl<C: Client + Clone> Clone for RetryClient<C> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), session: self.session.clone(), prepare: self.prepare.clone() }
+    }
+}
 
 /// The rules alone: a client's own `Debug` shows its headers.
 impl<C: Client> fmt::Debug for RetryClient<C> {
@@ -83,7 +91,7 @@ impl<C: Client> RetryClient<C> {
     }
 
     fn with(client: C, policy: HttpPolicy, counted: bool) -> Self {
-        Self { client, session: Session::new(policy, counted) }
+        Self { client, session: Session::new(policy, counted), prepare: Vec::new() }
     }
 }
 
@@ -143,6 +151,7 @@ macro_rules! session {
                     builder: self.client.request(method, url),
                     retry: Retry::new(self.session.mounts.default_policy()),
                     rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
+                    anew: Anew { prepare: self.prepare.clone(), ..Anew::default() },
                 }
             }
         }

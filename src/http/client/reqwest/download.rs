@@ -4,6 +4,7 @@ use core::borrow::Borrow;
 
 use ::reqwest::{Error, blocking};
 
+use super::super::attempt::RequestAttempt;
 use super::RetryRequest;
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::Classify;
@@ -36,7 +37,7 @@ where
         B: SendHook + Send + 'a,
         T: Timer<Sleep: Send> + Send + 'a,
     {
-        let Self { builder, retry, mut rules } = self;
+        let Self { builder, retry, mut rules, anew } = self;
         let guards = rules.guards();
         let (client, built) = builder.build_split();
         let plan = *retry.plan.policy().borrow();
@@ -44,11 +45,20 @@ where
             |_| Known::unbuilt(plan),
             |request| {
                 let asked = (request.method(), request.url().as_str(), request.headers());
-                Known::of(rules.of(plan, asked.0, asked.2, asked.1), request.try_clone().is_none(), asked)
+                let once = !anew.makes_body() && request.try_clone().is_none();
+                Known::of(rules.of(plan, asked.0, asked.2, asked.1), once, asked)
             },
         );
         let course = course(retry, guards, known);
-        let fetch = Fetch { client, request: built.map_err(Some), course, rules: known.rules, limit: None };
+        let fetch = Fetch {
+            client,
+            request: built.map_err(Some),
+            course,
+            rules: known.rules,
+            anew,
+            limit: None,
+            attempt: RequestAttempt::FIRST,
+        };
         Download::new(fetch, known)
     }
 }
@@ -76,7 +86,7 @@ where
         B: Send + 'a,
         T: Send + 'a,
     {
-        let Self { builder, retry, mut rules } = self;
+        let Self { builder, retry, mut rules, anew } = self;
         let guards = rules.guards();
         let (client, built) = builder.build_split();
         let plan = *retry.plan.policy().borrow();
@@ -84,10 +94,11 @@ where
             |_| Known::unbuilt(plan),
             |request| {
                 let asked = (request.method(), request.url().as_str(), request.headers());
-                Known::of(rules.of(plan, asked.0, asked.2, asked.1), request.try_clone().is_none(), asked)
+                let once = !anew.makes_body() && request.try_clone().is_none();
+                Known::of(rules.of(plan, asked.0, asked.2, asked.1), once, asked)
             },
         );
         let course = blocking_course(retry, guards, known);
-        DownloadReader::new(download::blocking(client, built, course, known.rules), known)
+        DownloadReader::new(download::blocking(client, built, anew, course, known.rules), known)
     }
 }

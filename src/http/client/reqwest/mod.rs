@@ -12,10 +12,13 @@ mod blocking;
 mod checked;
 mod client;
 mod download;
+mod prepare;
 mod request;
 
 pub use self::checked::CheckedRequest;
 pub use self::client::RetryClient;
+pub(crate) use self::prepare::Anew;
+use self::prepare::{AsyncPrepare, BlockingPrepare};
 pub use self::request::{RetryExt, RetryRequest};
 
 /// reqwest's clients, async and blocking. Sealed.
@@ -32,6 +35,8 @@ pub trait RequestBuilder: sealed::Sealed + Sized {
     type Request;
     /// The response to it.
     type Response;
+    #[doc(hidden)]
+    type Prepare: Clone + Send + Sync;
 }
 
 /// reqwest's client builders, async and blocking. Sealed.
@@ -48,7 +53,7 @@ mod sealed {
 }
 
 macro_rules! kinds {
-    ($($client:ty, $make:ty, $builder:ty, $request:ty, $response:ty;)*) => {$(
+    ($($client:ty, $make:ty, $builder:ty, $request:ty, $response:ty, $prepare:ty;)*) => {$(
         impl sealed::Sealed for $client {}
         impl Client for $client {
             type Builder = $builder;
@@ -59,6 +64,7 @@ macro_rules! kinds {
             type Client = $client;
             type Request = $request;
             type Response = $response;
+            type Prepare = $prepare;
         }
 
         impl sealed::Sealed for $make {}
@@ -73,8 +79,9 @@ macro_rules! kinds {
 }
 
 kinds! {
-    reqwest::Client, reqwest::ClientBuilder, reqwest::RequestBuilder, reqwest::Request, reqwest::Response;
-    reqwest::blocking::Client, reqwest::blocking::ClientBuilder, reqwest::blocking::RequestBuilder, reqwest::blocking::Request, reqwest::blocking::Response;
+    reqwest::Client, reqwest::ClientBuilder, reqwest::RequestBuilder, reqwest::Request, reqwest::Response, AsyncPrepare;
+    reqwest::blocking::Client, reqwest::blocking::ClientBuilder, reqwest::blocking::RequestBuilder, reqwest::blocking::Request, reqwest::blocking::Response,
+        BlockingPrepare;
 }
 
 /// The answer in place of an attempt that no guard permitted. An error of reqwest's can't be made. A gateway in front of

@@ -5,6 +5,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ::reqwest::{Error, blocking};
 
 use super::super::session::Rules;
+use super::prepare::Anew;
 use super::{RequestBuilder, RetryClient};
 use crate::drive::plan::Named;
 use crate::drive::retry::{IntoRetry, Prepared, Retry};
@@ -32,7 +33,7 @@ use crate::report::{ByDisplay, Report, Reporting};
 pub trait RetryExt: RequestBuilder {
     /// Runs the request by this policy.
     fn retry<R: IntoRetry>(self, policy: R) -> RetryRequest<Self, Prepared<R>> {
-        RetryRequest { builder: self, retry: policy.into_retry(), rules: Rules::default() }
+        RetryRequest { builder: self, retry: policy.into_retry(), rules: Rules::default(), anew: Anew::default() }
     }
 }
 
@@ -50,9 +51,12 @@ impl<B: RequestBuilder> RetryExt for B {}
 ///
 /// What may be sent twice is decided by the method and the `Idempotency-Key`, see
 /// [`HttpPolicy::for_request`](crate::http::HttpPolicy::for_request). A body
-/// that is a stream is sent once; after a failure before any of it was read the request is tried again, else the run
+/// that is a stream is sent once. After a failure before any of it was read the request is tried again, else the run
 /// ends with [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable). A blocking client reads such a body
-/// before it connects, so there it is always sent once.
+/// before it connects, so there it is always sent once. [`body_with`](Self::body_with) makes it anew for each attempt.
+///
+/// A 401 says that the request was not applied (RFC 9110, 15.5.2). If the policy retries it, a request that is not
+/// idempotent is sent again, too, under the conditions below. [`prepare`](Self::prepare) gives it a new token.
 ///
 /// An attempt timeout takes the place of the client's total timeout in each attempt, even if it is longer. It is clipped
 /// to what is left of the deadline. A [`deadline`](Policy::deadline) does the same with what is left of it. So the client
@@ -77,6 +81,7 @@ pub struct RetryRequest<B: RequestBuilder = reqwest::RequestBuilder, R = Retry<P
     pub(super) builder: B,
     pub(super) retry: R,
     pub(super) rules: Rules,
+    pub(super) anew: Anew<B>,
 }
 
 impl<B: RequestBuilder, R> RetryRequest<B, R> {
@@ -97,8 +102,8 @@ impl<B: RequestBuilder, R> RetryRequest<B, R> {
     /// The statuses, the idempotency and the guards of a session stay. To add a report alone, use
     /// [`report`](RetryRequest::report): it keeps the session's policy.
     pub fn policy<P: IntoRetry>(self, policy: P) -> RetryRequest<B, Prepared<P>> {
-        let Self { builder, rules, .. } = self;
-        RetryRequest { builder, retry: policy.into_retry(), rules: rules.own_policy() }
+        let Self { builder, rules, anew, .. } = self;
+        RetryRequest { builder, retry: policy.into_retry(), rules: rules.own_policy(), anew }
     }
 
     /// Changes the request with the methods of reqwest's own builder.
@@ -124,15 +129,15 @@ impl<B: RequestBuilder, P, C, K, O, H, T> RetryRequest<B, Retry<P, C, K, O, H, T
     /// ```
     #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
     pub fn report(self, report: &mut Report) -> RetryRequest<B, Retry<P, C, K, (O, Reporting<'_, ByDisplay>), H, T>> {
-        let Self { builder, retry, rules } = self;
-        RetryRequest { builder, retry: retry.report(report), rules }
+        let Self { builder, retry, rules, anew } = self;
+        RetryRequest { builder, retry: retry.report(report), rules, anew }
     }
 
     /// Names the run of this request, and keeps its policy; see [`Retry::name`].
     #[allow(clippy::type_complexity)] // One parameter for each thing that a run may carry.
     pub fn name(self, name: &'static str) -> RetryRequest<B, Retry<Named<P>, C, K, O, H, T>> {
-        let Self { builder, retry, rules } = self;
-        RetryRequest { builder, retry: retry.name(name), rules }
+        let Self { builder, retry, rules, anew } = self;
+        RetryRequest { builder, retry: retry.name(name), rules, anew }
     }
 }
 
@@ -154,6 +159,7 @@ macro_rules! builder {
                     builder,
                     retry: Retry::new(client.session.mounts.default_policy()),
                     rules: Rules { session: Some(client.session), ..Rules::default() },
+                    anew: Anew { prepare: client.prepare, ..Anew::default() },
                 }
             }
         }
@@ -241,13 +247,17 @@ macro_rules! builder {
                 self.builder.build_split()
             }
 
-            /// Returns a copy of the request, or `None` if its body can't be copied.
+            /// Returns a copy of the request, or `None` if its body can't be copied or is made by a closure.
             pub fn try_clone(&self) -> Option<Self>
             where
                 R: Clone,
             {
-                let Self { builder, retry, rules } = self;
-                Some(Self { builder: builder.try_clone()?, retry: retry.clone(), rules: rules.clone() })
+                let Self { builder, retry, rules, anew } = self;
+                if anew.body.is_some() {
+                    return None;
+                }
+                let anew = Anew { prepare: anew.prepare.clone(), body: None };
+                Some(Self { builder: builder.try_clone()?, retry: retry.clone(), rules: rules.clone(), anew })
             }
         }
     };
