@@ -20,7 +20,7 @@ pub use crate::guard::nesting::Nested;
 use crate::observe::event::Event;
 pub use crate::policy::jitter::Jitter;
 pub use crate::policy::{Backoff, Hints, Policy};
-pub use crate::verdict::{Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
+pub use crate::verdict::{Erased, Fault, Reached, Rejected, Retryable, TimedOut, Verdict};
 
 use core::fmt;
 use core::marker::PhantomData;

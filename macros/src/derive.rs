@@ -106,10 +106,10 @@ pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
     let krate = input.marks.krate.clone().unwrap_or_else(|| quote!(::persevere));
     let private = quote!(#krate::__private);
     let mut bounds = Vec::new();
-    let mut arms = TokenStream::new();
+    let (mut arms, mut insides) = (TokenStream::new(), TokenStream::new());
     let mut errors: Option<Error> = None;
     for variant in &input.variants {
-        match variant.arm(&input, &private, &mut bounds) {
+        match variant.arm(&input, &private, &mut bounds, &mut insides) {
             Ok(arm) => arms.extend(arm),
             Err(error) => match &mut errors {
                 Some(errors) => errors.combine(error),
@@ -134,6 +134,16 @@ pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
     let declared = parameters.iter().map(|parameter| &parameter.declared);
     let names = parameters.iter().map(|parameter| &parameter.name);
     let value = if input.variants.is_empty() { quote!(*self) } else { quote!(self) };
+    // An error that is forwarded to may hide its type, and then a report says what is inside.
+    let erased = (!insides.is_empty()).then(|| {
+        let rest = (input.variants.len() > 1).then(|| quote!(_ => #private::Option::None,));
+        quote! {
+            #[allow(unreachable_patterns, unused_variables)]
+            fn erased(&self) -> #private::Option<#private::Erased<'_>> {
+                match self { #insides #rest }
+            }
+        }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl<#(#declared),*> #private::Retryable for #name<#(#names),*>
@@ -144,6 +154,8 @@ pub(crate) fn retryable(stream: TokenStream) -> Result<TokenStream> {
             fn verdict(&self) -> #private::Verdict {
                 match #value { #arms }
             }
+
+            #erased
         }
         #made
     })
@@ -274,8 +286,16 @@ impl Variant {
         Ok(variants)
     }
 
-    /// One arm of the match; `bounds` gets the types that it forwards to, where they are generic.
-    fn arm(&self, input: &Input, private: &TokenStream, bounds: &mut Vec<TokenStream>) -> Result<TokenStream> {
+    /// One arm of the match; `bounds` gets the types that it forwards to, where they are generic, and `insides` the arm that
+    /// looks into them.
+    #[allow(clippy::too_many_lines)] // One decision after the other.
+    fn arm(
+        &self,
+        input: &Input,
+        private: &TokenStream,
+        bounds: &mut Vec<TokenStream>,
+        insides: &mut TokenStream,
+    ) -> Result<TokenStream> {
         let Self { name, fields, .. } = self;
         let deciding: Vec<_> = fields.iter().filter_map(|field| Some((field, field.decision.as_ref()?))).collect();
         let own = self.marks.decision.as_ref();
@@ -314,7 +334,7 @@ impl Variant {
             ));
         }
 
-        let mut pattern = TokenStream::new();
+        let (mut pattern, mut inside) = (TokenStream::new(), None);
         let mut bound: Vec<Ident> = Vec::new();
         let spoken = after.map_or_else(Vec::new, |(_, after)| self.spoken(after));
         let mut bind = |field: &Field| {
@@ -360,6 +380,8 @@ impl Variant {
                 }
                 let (field, span) = (bind(field), word.span());
                 let private = located(private.clone(), span);
+                // In one place, so that the compiler complains once.
+                inside = Some(quote_spanned!(span=> #private::Retryable::erased(#field)));
                 quote_spanned!(span=> #private::Retryable::verdict(#field))
             }
         } else if word == "permanent" {
@@ -378,6 +400,9 @@ impl Variant {
             verdict = quote!(#private::hinted(#verdict, #hint));
         }
         let path = if input.is_enum { quote!(Self::#name) } else { quote!(Self) };
+        if let Some(inside) = inside {
+            insides.extend(quote!(#path { #pattern .. } => #inside,));
+        }
         Ok(quote!(#path { #pattern .. } => #verdict,))
     }
 

@@ -204,6 +204,27 @@ fn a_report_says_what_was_looked_for_in_an_error_that_no_rule_knows() {
     let _ = shared.report(&mut report).run(|| Err::<(), _>(anyhow::anyhow!("no")));
     assert!(report.unclassified().unwrap().own_types().eq([std::any::type_name::<Busy>()]));
 
+    // An error of one's own that forwards to a boxed one says what is in it.
+    #[derive(Debug, thiserror::Error, Retryable)]
+    enum Own {
+        #[error("own")]
+        #[retry(forward)]
+        Boxed(#[source] Box<dyn Error + Send + Sync>),
+        #[error("named")]
+        #[retry(forward)]
+        Named { inner: anyhow::Error },
+        #[error("known")]
+        #[retry(permanent)]
+        Known,
+    }
+    for own in [|| Own::Boxed("inner".into()), || Own::Named { inner: anyhow::anyhow!("inner") }] {
+        let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(own()));
+        let unclassified = report.unclassified().unwrap();
+        assert_eq!((unclassified.type_name(), unclassified.chain()), (std::any::type_name::<Own>(), "inner"));
+    }
+    let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(Own::Known));
+    assert!(report.unclassified().is_none());
+
     // A later run overwrites it, and an error that a rule knows leaves none.
     let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)));
     assert!(report.unclassified().is_none());
