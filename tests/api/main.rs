@@ -102,6 +102,7 @@ const TRAITS: [&str; 6] = ["Send", "Sync", "Unpin", "UnwindSafe", "RefUnwindSafe
 const EXCEPT: &[(&str, &[&str], &str)] = &[
     ("CheckedAgentRequest", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
     ("CheckedRequest", &["UnwindSafe", "RefUnwindSafe"], "it may hold closures of any kind"),
+    ("RetryClient", &["UnwindSafe", "RefUnwindSafe"], "it may hold closures of any kind"),
     ("RetryRequest", &["UnwindSafe", "RefUnwindSafe"], "it may hold closures of any kind"),
     ("AgentRequest", &["UnwindSafe", "RefUnwindSafe"], "ureq's agent is not"),
     ("Resume", &["UnwindSafe", "RefUnwindSafe"], "it keeps the span of its run, which is not"),

@@ -1,5 +1,6 @@
 //! Requests against a server that misbehaves on purpose.
 
+mod body_hints;
 mod certificates;
 mod connecting;
 mod doors;

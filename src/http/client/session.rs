@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use ::http::{HeaderMap, Method};
 
+use super::hint::HintFrom;
 use crate::guard::Guards;
 use crate::http::{HttpPolicy, Statuses};
 use crate::policy::Policy;
@@ -52,6 +53,7 @@ pub(super) struct Rules {
     pub(super) idempotent: Option<bool>,
     /// Whether a status from 400 to 599 is an error.
     pub(super) checked: bool,
+    pub(super) hint: Option<HintFrom>,
 }
 
 #[derive(Clone)]
@@ -61,17 +63,46 @@ pub(super) struct Session {
     /// Whether the request has a policy of its own.
     pub(super) own_policy: bool,
     pub(super) guards: Guards,
+    pub(super) hint: Option<HintFrom>,
 }
 
 impl Session {
     pub(super) fn new(policy: HttpPolicy, counted: bool) -> Self {
-        Self { mounts: Mounts::new(policy), counted, own_policy: false, guards: Guards::default() }
+        Self { mounts: Mounts::new(policy), counted, own_policy: false, guards: Guards::default(), hint: None }
     }
 }
 
 /// Gives a session its guards.
 macro_rules! guarded {
     ($session:ident $(<$client:ident: $bound:ident>)?) => {
+        impl $(<$client: $bound>)? $session $(<$client>)? {
+            /// Finds the wait that the server asks for in its answer: in a header of its own, or in the page.
+            ///
+            /// The statuses are judged as ever. For one that is retried the closure gets the head and the page. A wait that it
+            /// returns takes the place of a `Retry-After`. At most 64 KB of the page are read, for at most about a second,
+            /// and the closure is asked about what came. A later closure takes the place of an earlier one. A blocking client
+            /// waits for each piece of the page as long as its own timeouts say.
+            ///
+            /// ```no_run
+            /// use persevere::{Policy, http::RetryClient};
+            /// use std::time::Duration;
+            ///
+            /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).hint_from(|answer| {
+            ///     let seconds = std::str::from_utf8(answer.body()).ok()?.strip_prefix("wait ")?;
+            ///     Some(Duration::from_secs(seconds.parse().ok()?))
+            /// });
+            /// # let _ = client;
+            /// ```
+            #[must_use]
+            pub fn hint_from<F>(mut self, hint: F) -> Self
+            where
+                F: Fn(&::http::Response<std::vec::Vec<u8>>) -> Option<core::time::Duration> + Send + Sync + 'static,
+            {
+                self.session.hint = Some(crate::http::client::HintFrom::new(hint));
+                self
+            }
+        }
+
         #[cfg(target_has_atomic = "64")]
         impl $(<$client: $bound>)? $session $(<$client>)? {
             /// Charges the retries of all requests to this budget; see [`Retry::budget`](crate::Retry::budget).
@@ -117,6 +148,11 @@ impl Rules {
             session.own_policy = true;
         }
         self
+    }
+
+    /// Returns the closure that finds the server's wait in an answer: the request's own, or the session's.
+    pub(super) fn hint(&self) -> Option<HintFrom> {
+        self.hint.clone().or_else(|| self.session.as_ref()?.hint.clone())
     }
 
     /// Takes the session's guards. A request without a session has none.

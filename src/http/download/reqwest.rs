@@ -26,7 +26,7 @@ use super::waiting::{Boxed, Course};
 use super::{Progress, settings};
 use crate::http::HttpPolicy;
 use crate::http::RequestAttempt;
-use crate::http::client::{Anew, again, drain, shorten};
+use crate::http::client::{Anew, HintFrom, again, drain, hinted, hinted_blocking, shorten};
 use crate::verdict::{Retryable as _, Verdict};
 
 /// The body of a download: it goes on where it broke, as long as the policy allows.
@@ -90,6 +90,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) limit: Option<Duration>,
     pub(crate) anew: Anew<reqwest::RequestBuilder>,
     pub(crate) attempt: RequestAttempt,
+    pub(crate) hint: Option<HintFrom>,
 }
 
 impl<'a> Download<'a> {
@@ -301,7 +302,11 @@ async fn ask(fetch: &mut Fetch<'_>, content: &mut Content) -> Result<Body, Outco
             Then::Read => return Ok(::http::Response::from(response).into_body()),
             Then::Whole => return Err(Ok(End::Whole)),
             Then::AskAgain => drop(drain(response).await),
-            Then::Fail(verdict, cause) => {
+            Then::Fail(mut verdict, cause) => {
+                let mut response = response;
+                if let Some(hint) = fetch.hint.as_ref().filter(|_| verdict.is_transient()) {
+                    (response, verdict) = hinted(response, verdict, hint).await;
+                }
                 drop(drain(response).await);
                 return Err(Ok(End::Failed(verdict, cause)));
             }
@@ -364,7 +369,7 @@ async fn apart<V: Send + 'static>(
 pub(crate) fn blocking<'a>(
     client: blocking::Client,
     built: Result<blocking::Request, Error>,
-    mut anew: Anew<blocking::RequestBuilder>,
+    (mut anew, hint): (Anew<blocking::RequestBuilder>, Option<HintFrom>),
     course: Box<dyn BlockingCourse<Error> + 'a>,
     rules: HttpPolicy,
 ) -> Fetching<'a, Error> {
@@ -393,7 +398,12 @@ pub(crate) fn blocking<'a>(
                 Then::Read => return Ok(Box::new(response) as Box<dyn Read + Send>),
                 Then::Whole => return Err(Ok(End::Whole)),
                 Then::AskAgain => {}
-                Then::Fail(verdict, cause) => return Err(Ok(End::Failed(verdict, cause))),
+                Then::Fail(mut verdict, cause) => {
+                    if let Some(hint) = hint.as_ref().filter(|_| verdict.is_transient()) {
+                        verdict = hinted_blocking(response, verdict, hint).1;
+                    }
+                    return Err(Ok(End::Failed(verdict, cause)));
+                }
             }
         }
     };

@@ -12,13 +12,13 @@ use super::course::{BlockingCourse, End, unbuilt};
 use super::reader::Fetching;
 use crate::http::HttpPolicy;
 use crate::http::RequestAttempt;
-use crate::http::client::{Making, send};
+use crate::http::client::{HintFrom, Making, hinted_by_ureq, send};
 
 /// Asks with an agent.
 pub(crate) fn ureq<'a>(
     agent: Agent,
     built: Result<Request<()>, Error>,
-    mut making: Making,
+    (mut making, hint): (Making, Option<HintFrom>),
     course: Box<dyn BlockingCourse<Error> + 'a>,
     rules: HttpPolicy,
 ) -> Fetching<'a, Error> {
@@ -42,7 +42,11 @@ pub(crate) fn ureq<'a>(
                 Then::Read => return Ok(Box::new(response.into_body().into_reader()) as Box<dyn Read + Send>),
                 Then::Whole => return Err(Ok(End::Whole)),
                 Then::AskAgain => {}
-                Then::Fail(verdict, cause) => return Err(Ok(End::Failed(verdict, cause))),
+                Then::Fail(mut verdict, cause) => {
+                    let hint = hint.as_ref().filter(|_| verdict.is_transient());
+                    verdict = hinted_by_ureq(response, verdict, hint).1;
+                    return Err(Ok(End::Failed(verdict, cause)));
+                }
             }
         }
     };

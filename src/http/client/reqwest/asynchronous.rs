@@ -6,6 +6,7 @@ use core::future::{Future, Ready, ready};
 use core::pin::pin;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
+use std::boxed::Box;
 use std::string::String;
 
 use ::reqwest::{Error, Response};
@@ -15,6 +16,7 @@ use super::super::attempt::RequestAttempt;
 use super::super::door::{Answer, Fate, Sent, last, prepare};
 use super::super::hops::Hops;
 use super::super::template::{Template, Watch, drain};
+use super::page::hinted;
 use super::{CheckedRequest, RetryRequest, refusal};
 use crate::drive::before::BeforeAsync;
 use crate::drive::judge::{Accept, Classify};
@@ -120,7 +122,7 @@ where
     {
         async move {
             let Self { builder, retry, mut rules, mut anew } = self;
-            let (guards, checked) = (rules.guards(), rules.checked);
+            let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
             let (client, built) = builder.build_split();
             let fate = Fate::default();
             let built = match built {
@@ -166,7 +168,7 @@ where
                             Ok(request) => {
                                 let request = template.attempt(request, limit);
                                 // Nothing is borrowed, or the future could not be proved `Send` where it is spawned.
-                                let (own, body) = (client.clone(), template.body.clone());
+                                let (own, body, hint) = (client.clone(), template.body.clone(), hint.clone());
                                 let attempt = move || async move {
                                     let sending = own.execute(request);
                                     if let Some(body) = body {
@@ -180,7 +182,14 @@ where
                                     let response = sending.await?;
                                     match rules.refused(response.status(), response.headers(), checked) {
                                         None => read(response).await.map(Answer::Read),
-                                        Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                                        Some(verdict) => match hint.filter(|_| verdict.is_transient()) {
+                                            None => Ok(Answer::Refused(response, verdict)),
+                                            Some(hint) => {
+                                                let (response, verdict) =
+                                                    Box::pin(hinted(response, verdict, &hint)).await;
+                                                Ok(Answer::Refused(response, verdict))
+                                            }
+                                        },
                                     }
                                 };
                                 let ended = driver.guard(&memory, attempt).await;

@@ -14,6 +14,7 @@ use super::super::attempt::RequestAttempt;
 use super::super::door::{Answer, Fate, Sent, prepare, unbuilt_blocking};
 use super::super::hops::Hops;
 use super::super::template::{again, shorten, without_body};
+use super::page::hinted_blocking;
 use super::{CheckedRequest, RetryRequest, refusal};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
@@ -99,7 +100,7 @@ where
         K: Accept<V>,
     {
         let Self { builder, retry, mut rules, mut anew } = self;
-        let (guards, checked) = (rules.guards(), rules.checked);
+        let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
         let (client, built) = builder.build_split();
         let fate = Fate::default();
         let mut built = match built {
@@ -135,7 +136,13 @@ where
                 let response = client.execute(request)?;
                 match rules.refused(response.status(), response.headers(), checked) {
                     None => read(response).map(Answer::Read),
-                    Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                    Some(verdict) => {
+                        let (response, verdict) = match hint.as_ref().filter(|_| verdict.is_transient()) {
+                            None => (response, verdict),
+                            Some(hint) => hinted_blocking(response, verdict, hint),
+                        };
+                        Ok(Answer::Refused(response, verdict))
+                    }
                 }
             };
             let outcome = match driver.admit_blocking() {

@@ -38,7 +38,7 @@ where
         T: Timer<Sleep: Send> + Send + 'a,
     {
         let Self { builder, retry, mut rules, anew } = self;
-        let guards = rules.guards();
+        let (guards, hint) = (rules.guards(), rules.hint());
         let (client, built) = builder.build_split();
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
@@ -56,6 +56,7 @@ where
             course,
             rules: known.rules,
             anew,
+            hint,
             limit: None,
             attempt: RequestAttempt::FIRST,
         };
@@ -87,7 +88,7 @@ where
         T: Send + 'a,
     {
         let Self { builder, retry, mut rules, anew } = self;
-        let guards = rules.guards();
+        let (guards, hint) = (rules.guards(), rules.hint());
         let (client, built) = builder.build_split();
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
@@ -99,6 +100,6 @@ where
             },
         );
         let course = blocking_course(retry, guards, known);
-        DownloadReader::new(download::blocking(client, built, anew, course, known.rules), known)
+        DownloadReader::new(download::blocking(client, built, (anew, hint), course, known.rules), known)
     }
 }

@@ -12,11 +12,13 @@ mod blocking;
 mod checked;
 mod client;
 mod download;
+mod page;
 mod prepare;
 mod request;
 
 pub use self::checked::CheckedRequest;
 pub use self::client::RetryClient;
+pub(in crate::http) use self::page::{hinted, hinted_blocking};
 pub(crate) use self::prepare::Anew;
 use self::prepare::{AsyncPrepare, BlockingPrepare};
 pub use self::request::{RetryExt, RetryRequest};

@@ -1,9 +1,11 @@
 use core::fmt::{self, Display};
 use core::time::Duration;
+use std::vec::Vec;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ::reqwest::{Error, blocking};
 
+use super::super::hint::HintFrom;
 use super::super::session::Rules;
 use super::prepare::Anew;
 use super::{RequestBuilder, RetryClient};
@@ -94,6 +96,16 @@ impl<B: RequestBuilder, R> RetryRequest<B, R> {
     /// Sets whether this request may be sent again after it may have been executed, whatever its method.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.rules.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Finds the wait that the server asks for in its answer; see
+    /// [`RetryClient::hint_from`](crate::http::RetryClient::hint_from).
+    pub fn hint_from<F>(mut self, hint: F) -> Self
+    where
+        F: Fn(&::http::Response<Vec<u8>>) -> Option<Duration> + Send + Sync + 'static,
+    {
+        self.rules.hint = Some(HintFrom::new(hint));
         self
     }
 

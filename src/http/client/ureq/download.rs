@@ -42,7 +42,7 @@ where
         T: Send + 'a,
     {
         let Self { agent, builder, query, invalid, making, retry, mut rules } = self;
-        let guards = rules.guards();
+        let (guards, hint) = (rules.guards(), rules.hint());
         let built = built(builder, invalid, &query);
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
@@ -54,6 +54,6 @@ where
             },
         );
         let course = blocking_course(retry, guards, known);
-        DownloadReader::new(download::ureq(agent, built, making, course, known.rules), known)
+        DownloadReader::new(download::ureq(agent, built, (making, hint), course, known.rules), known)
     }
 }

@@ -15,11 +15,13 @@ use crate::http::HttpPolicy;
 
 mod checked;
 mod download;
+mod page;
 mod query;
 mod request;
 mod send;
 
 pub use self::checked::CheckedAgentRequest;
+pub(in crate::http) use self::page::hinted;
 pub use self::request::AgentRequest;
 pub(in crate::http) use self::request::Making;
 use self::request::Payload;

@@ -12,6 +12,7 @@ use ::ureq::typestate::HttpCrateScope;
 use ::ureq::{Agent, Error};
 
 use super::super::attempt::{Prepared as PreparedRequest, RequestAttempt};
+use super::super::hint::HintFrom;
 use super::super::session::Rules;
 use super::query::{encoded, form};
 use super::{Prepare, erased};
@@ -271,6 +272,16 @@ impl<R> AgentRequest<R> {
     /// Sets whether this request may be sent again after it may have been executed, whatever its method.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.rules.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Finds the wait that the server asks for in its answer; see
+    /// [`RetryAgent::hint_from`](crate::http::RetryAgent::hint_from).
+    pub fn hint_from<F>(mut self, hint: F) -> Self
+    where
+        F: Fn(&::http::Response<Vec<u8>>) -> Option<Duration> + Send + Sync + 'static,
+    {
+        self.rules.hint = Some(HintFrom::new(hint));
         self
     }
 

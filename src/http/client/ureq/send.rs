@@ -17,6 +17,7 @@ use ::ureq::{Agent, AsSendBody, Body, Error, SendBody};
 
 use super::super::attempt::RequestAttempt;
 use super::super::door::{Answer, Fate, Sent, prepare, unbuilt_blocking};
+use super::page::hinted;
 use super::request::{Making, Payload};
 use super::{AgentRequest, CheckedAgentRequest};
 use crate::drive::before::BeforeBlocking;
@@ -199,7 +200,7 @@ where
         K: Accept<V>,
     {
         let Self { agent, builder, query, invalid, mut making, retry, mut rules } = self;
-        let (guards, checked) = (rules.guards(), rules.checked);
+        let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
         let fate = Fate::default();
         let mut built = match built(builder, invalid, &query) {
             Ok(built) => built,
@@ -237,7 +238,10 @@ where
                 making.prepare(&mut request, RequestAttempt { number, remaining: limit, last_status })?;
                 let response = send(&agent, request, &mut making, &begun, &touched, limit)?;
                 match rules.refused(response.status(), response.headers(), false) {
-                    Some(verdict) => Ok(Answer::Refused(response, verdict)),
+                    Some(verdict) => {
+                        let (response, verdict) = hinted(response, verdict, hint.as_ref());
+                        Ok(Answer::Refused(response, verdict))
+                    }
                     None => match failed(&response) {
                         None => read(response).map(Answer::Read),
                         Some(status) => {
