@@ -3,4 +3,5 @@
 mod course;
 mod files;
 mod origin;
+mod random;
 mod rows;
