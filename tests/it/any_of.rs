@@ -36,6 +36,20 @@ struct Unknown(&'static str, #[source] Option<Box<dyn Error + Send + Sync>>);
 #[error(transparent)]
 struct Transparent(Arc<dyn Error + Send + Sync>);
 
+/// Forwards to errors whose type is erased.
+#[derive(Debug, thiserror::Error, Retryable)]
+enum Own {
+    #[error("own")]
+    #[retry(forward)]
+    Boxed(#[source] Box<dyn Error + Send + Sync>),
+    #[error("named")]
+    #[retry(forward)]
+    Named { inner: anyhow::Error },
+    #[error("known")]
+    #[retry(permanent)]
+    Known,
+}
+
 /// How a run with these errors ends, and after how many attempts, with `Busy` and `StoreError` looked for.
 fn ends<E>(make: impl Fn() -> E + Copy) -> (Option<StopReason>, u32)
 where
@@ -205,18 +219,6 @@ fn a_report_says_what_was_looked_for_in_an_error_that_no_rule_knows() {
     assert!(report.unclassified().unwrap().own_types().eq([std::any::type_name::<Busy>()]));
 
     // An error of one's own that forwards to a boxed one says what is in it.
-    #[derive(Debug, thiserror::Error, Retryable)]
-    enum Own {
-        #[error("own")]
-        #[retry(forward)]
-        Boxed(#[source] Box<dyn Error + Send + Sync>),
-        #[error("named")]
-        #[retry(forward)]
-        Named { inner: anyhow::Error },
-        #[error("known")]
-        #[retry(permanent)]
-        Known,
-    }
     for own in [|| Own::Boxed("inner".into()), || Own::Named { inner: anyhow::anyhow!("inner") }] {
         let _ = Policy::new().report(&mut report).run(|| Err::<(), _>(own()));
         let unclassified = report.unclassified().unwrap();
