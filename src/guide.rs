@@ -13,6 +13,7 @@
 //! | How do I send requests again, and which? | [`http`] |
 //! | How do I keep to a time? | [`deadlines`] |
 //! | How do I keep a connection or a feed alive? | [`reconnecting`] |
+//! | How do I download what is large? | [`downloads`] |
 //! | How do I stop it? | [`cancellation`] |
 //! | Which layer should retry, and what protects whom? | [`layers`] |
 //! | How do I protect a server from my retries? | [`budgets_and_breakers`] |
@@ -88,6 +89,8 @@ pages! {
     deadlines: "How do I keep to a time?",
     #[cfg(not(doctest))]
     reconnecting: "How do I keep a connection or a feed alive?",
+    #[cfg(not(doctest))]
+    downloads: "How do I download what is large?",
     cancellation: "How do I stop it?",
     budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",

@@ -15,6 +15,7 @@ pages! {
     from_reqwest_retry: "guide/from_reqwest_retry.md",
     tower: "tower/page.md",
     reconnecting: "guide/reconnecting.md",
+    downloads: "guide/downloads.md",
     stream: "stream/page.md",
     stream_resume: "stream/resume.md",
     stream_healthy: "stream/healthy.md",

@@ -95,11 +95,33 @@ async fn compare(client: &RetryClient<reqwest::Client>, size: u64) -> Result<()>
         let speed = size as f64 / MIB as f64 / seconds;
         let how = cut.map_or("unbroken", |_| "broken every 3 MiB");
         println!("  {how}: {seconds:.2} s, {speed:.0} MiB/s, {} requests, right: {right}", server.requests());
+        if cut.is_some() {
+            let server = Server::start(size, cut)?;
+            let started = Instant::now();
+            by_hand(client, &server.url, size).await?;
+            let seconds = started.elapsed().as_secs_f64();
+            println!(
+                "  the same requests by hand, with nothing decided: {seconds:.2} s, {} requests",
+                server.requests()
+            );
+        }
     }
     // Of the client and the server, which share this process. Linux alone tells it.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("unknown", str::trim);
     println!("  most memory of this process: {most}");
+    Ok(())
+}
+
+/// What the connections alone cost.
+async fn by_hand(client: &RetryClient<reqwest::Client>, url: &str, size: u64) -> Result<()> {
+    let mut position = 0;
+    while position < size {
+        let mut response = client.client().get(url).header("range", format!("bytes={position}-")).send().await?;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            position += chunk.len() as u64;
+        }
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use persevere::http::{Download, DownloadError, DownloadReader, HttpPolicy, Retry
 use persevere::testing::VirtualTimer;
 use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, StopReason};
 
-use super::origin::{Asked, Origin, Reply, part, reply, version};
+use super::origin::{ASK, Ask, Asked, CLIENTS, Origin, Reply, part, reply, version};
 use crate::faults::install_provider;
 
 const LENGTH: usize = 10_000;
@@ -321,4 +321,22 @@ fn an_attempt_timeout_cuts_a_blocking_body_which_goes_on() {
         assert!(body == version(1, LENGTH));
     }
     assert_eq!(origin.asked().len(), 6);
+}
+
+/// As in `cargo run -p download`, which measures the time and the memory.
+#[test]
+fn a_large_body_that_is_cut_all_the_time_comes_whole_by_three_failures_in_a_row() {
+    const PIECE: usize = 300 * 1024;
+    let content = Arc::new(version(1, 6 * 1024 * 1024));
+    let served = content.clone();
+    let origin = Origin::new(move |_, asked| match asked.from() {
+        None => reply(200, TAG, &served, PIECE),
+        Some(from) => part(TAG, &served, from, served.len(), PIECE),
+    });
+    for client in CLIENTS {
+        let got = client.download(&origin.url(), Ask { restarts: 0, ..ASK });
+        assert!(got.ended.is_ok() && got.body == **content, "{client:?}");
+        assert_eq!(got.waited, Duration::ZERO, "{client:?}: each cut came after enough bytes");
+        assert_eq!(origin.take().len(), content.len().div_ceil(PIECE), "{client:?}");
+    }
 }
