@@ -98,8 +98,8 @@
 //! - With only a total timeout, a stalled connect looks like a silent server. Give the client a connect timeout, too.
 //! - A proxy that answers CONNECT with any error but 407 may do so for a moment only; reqwest does not tell its status.
 //! - An attempt takes as long as the client lets it: set its timeouts. `.text()`, `.bytes()` and their like read a body into
-//!   memory whole, as the clients' own do: ureq at most 10 MB, reqwest without a limit. Read what may be large in pieces,
-//!   after `send`.
+//!   memory whole, as the clients' own do: ureq at most 10 MB, reqwest without a limit. Download
+//!   what may be large, see [`guide::downloads`](crate::guide::downloads).
 //! - No request waits for the page of a status that is retried. reqwest reads what has already come, at most 64 KB, so
 //!   that the connection can serve the next attempt. ureq reads none of it, and the next attempt opens a new connection
 //!   unless the page is empty.

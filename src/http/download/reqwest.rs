@@ -134,6 +134,7 @@ impl<'a> Download<'a> {
     /// # Cancel safety
     ///
     /// If the future is dropped, what is held stays for a later call or process. Up to 256 KiB of it may be lost.
+    /// The file may stay locked for a moment, until what is being written is on the disk.
     ///
     /// ```no_run
     /// use persevere::{Policy, http::{DownloadError, RetryClient}};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use persevere::http::{Download, DownloadError, DownloadReader, HttpPolicy, RetryAgent, RetryClient};
+use persevere::http::{Download, DownloadError, DownloadReader, HttpPolicy, RetryAgent, RetryClient, RetryExt as _};
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, StopReason};
+use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, Stop, StopReason};
 
 use super::origin::{ASK, Ask, Asked, CLIENTS, Origin, Reply, part, reply, version};
 use crate::faults::install_provider;
@@ -68,6 +68,34 @@ async fn a_download_is_a_stream_that_ends_once() {
     assert!(body == version(1, LENGTH));
     assert!(futures::stream::FusedStream::is_terminated(&download));
     assert!(download.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_request_of_a_plain_client_is_downloaded_by_its_policy() {
+    install_provider();
+    let origin = piecewise(4_000);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let download = client.get(origin.url()).retry(Policy::new().backoff(Duration::ZERO)).download();
+    assert!(read(download).await.unwrap() == version(1, LENGTH));
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_of_a_download_with_the_last_error() {
+    let origin =
+        Origin::new(|_, asked| if asked.range.is_none() { pieces(asked, 100) } else { reply(503, "", b"", 0) });
+    let (stop, mut report) = (Stop::new(), Report::new());
+    let policy = Policy::new().backoff(Duration::from_secs(3600)).jitter(Jitter::None).stopped_by(&stop);
+    let mut download = session(Policy::new()).get(origin.url()).policy(policy.report(&mut report)).download();
+    assert_eq!(download.chunk().await.unwrap().unwrap().len(), 100);
+    let (ended, ()) = tokio::join!(download.chunk(), async {
+        while origin.asked().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stop.stop();
+    });
+    assert_eq!(ended.unwrap_err().status().unwrap(), 503);
+    drop(download);
+    assert_eq!(report.stop_reason(), Some(StopReason::Stopped));
 }
 
 #[tokio::test]

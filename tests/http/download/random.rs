@@ -145,11 +145,11 @@ impl Scenario {
         let end = content.len();
         let from = asked.from();
         let fits = from.filter(|&from| self.is_same(asked, number) && from < end);
-        let range = |first: usize, last: usize, total: isize| {
+        let range = |first: usize, last: usize, total: usize| {
             format!("content-range: bytes {first}-{last}/{total}\r\n{headers}")
         };
         let odd = |head: &str| fits.map(|from| reply(206, head, &content[from..], usize::MAX));
-        let exact = |from| range(from, end - 1, end as isize);
+        let exact = |from| range(from, end - 1, end);
         let right = |cut| match fits {
             Some(from) => part(&headers, &content, from, end, cut),
             None => reply(200, &headers, &content, cut),
@@ -169,7 +169,7 @@ impl Scenario {
                 Some(part(&headers, &content, first, end, cut))
             }),
             Does::Less(bytes) => fits.map(|from| part(&headers, &content, from, end.min(from + bytes), usize::MAX)),
-            Does::Total(by) => fits.and_then(|from| odd(&range(from, end - 1, end as isize + by))),
+            Does::Total(by) => fits.and_then(|from| odd(&range(from, end - 1, end.saturating_add_signed(by)))),
             Does::NoRange => odd(&headers),
             Does::TwoRanges => fits.and_then(|from| odd(&exact(from).repeat(2))),
             Does::Multipart => {
