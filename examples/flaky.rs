@@ -12,7 +12,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use persevere::{Backoff, Decision, Jitter, Policy, Report, Retryable as _, Run, retry, retry_async};
+use persevere::{
+    Backoff, Jitter, Policy, Report, Retryable as _, retry, retry_async,
+    run::{Decision, Run},
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How long the client waits for an answer.
@@ -77,7 +80,7 @@ fn reported(door: impl FnOnce(&mut Report) -> io::Result<String>) -> io::Result<
     let answer = door(&mut report)?;
     Ok(Story {
         attempts: report.attempts(),
-        waits: report.failures().filter_map(persevere::Failure::wait).collect(),
+        waits: report.failures().filter_map(persevere::report::Failure::wait).collect(),
         total: report.elapsed(),
         faults: report.failures().map(|failure| failure.fault().to_string()).collect(),
         answer,

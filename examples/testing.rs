@@ -12,7 +12,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use persevere::testing::{self, Script, VirtualTimer};
-use persevere::{BlockingTimer, Jitter, Policy, retry};
+use persevere::{Jitter, Policy, retry, time::BlockingTimer};
 
 /// What the code under test talks to.
 trait Warehouse {

@@ -15,7 +15,11 @@ use std::time::Duration;
 
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::VirtualTimer;
-use persevere::{AdaptiveThrottle, Breaker, Budget, Event, Nested, Policy, Report, retry, retry_async};
+use persevere::{
+    Event, Policy, Report,
+    guard::{AdaptiveThrottle, Breaker, Budget, Nested},
+    retry, retry_async,
+};
 
 struct Counting;
 

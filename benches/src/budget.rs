@@ -48,7 +48,7 @@ fn contend(
 /// Uses persevere's budget, with its defaults.
 #[must_use]
 pub fn persevere(load: Load, threads: usize, iterations: u64) -> Duration {
-    let budget = persevere::Budget::new();
+    let budget = persevere::guard::Budget::new();
     contend(load, threads, iterations, || budget.deposit(), || budget.withdraw(Fault::Other))
 }
 

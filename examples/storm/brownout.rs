@@ -5,7 +5,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use persevere::{AdaptiveThrottle, Backoff, Breaker, Budget, Decision, Fault, Jitter, Permit, Policy, Run, Verdict};
+use persevere::{
+    Backoff, Fault, Jitter, Policy, Verdict,
+    guard::{AdaptiveThrottle, Breaker, Budget, Permit},
+    run::{Decision, Run},
+};
 
 use crate::random::Random;
 

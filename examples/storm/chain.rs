@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use persevere::{Budget, Decision, Fault, Policy, Run, Verdict};
+use persevere::{
+    Fault, Policy, Verdict,
+    guard::Budget,
+    run::{Decision, Run},
+};
 
 use crate::random::Random;
 

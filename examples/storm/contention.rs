@@ -6,7 +6,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use persevere::{Backoff, Decision, Jitter, Policy, Run, Verdict};
+use persevere::{
+    Backoff, Jitter, Policy, Verdict,
+    run::{Decision, Run},
+};
 
 use crate::random::Random;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use persevere::{Backoff, Decision, Fault, Hints, Jitter, Policy, Reached, Run, Verdict};
+use persevere::{run::{Decision, Run}, Backoff, Fault, Hints, Jitter, Policy, Reached, Verdict};
 
 const FAULTS: [Fault; 7] =
     [Fault::Connect, Fault::Timeout, Fault::Read, Fault::Status, Fault::Throttle, Fault::Redirect, Fault::Other];

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use persevere::{Fault, Decision, Policy, Run, Verdict};
+use persevere::{run::{Decision, Run}, Fault, Policy, Verdict};
 
 fuzz_target!(|input: &[u8]| {
     let Ok(policy) = serde_json::from_slice::<Policy>(input) else { return };

@@ -592,7 +592,7 @@ impl<P: Plan, N: Name> Plan for Named<P, N> {
 /// It is public so that a run can be written into a field:
 ///
 /// ```
-/// use persevere::{OnTimeout, Policy, SharedRetry, TimedOut, Timed};
+/// use persevere::{parts::OnTimeout, Policy, SharedRetry, Timed, TimedOut};
 /// use std::{fmt, time::Duration};
 ///
 /// struct Store {

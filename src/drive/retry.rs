@@ -283,7 +283,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// the place of an earlier one. A panic in it passes through.
     ///
     /// ```
-    /// use persevere::{Breaker, Policy};
+    /// use persevere::{guard::Breaker, Policy};
     /// use std::time::Duration;
     ///
     /// /// Another crate's error.
@@ -341,8 +341,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, before: (self.before, Keep))
     }
 
-    /// Waits and tells the time with this timer: a [`Timer`](crate::Timer) for async runs, a
-    /// [`BlockingTimer`](crate::BlockingTimer) for blocking ones.
+    /// Waits and tells the time with this timer: a [`Timer`](crate::time::Timer) for async runs, a
+    /// [`BlockingTimer`](crate::time::BlockingTimer) for blocking ones.
     pub fn timer<U>(self, timer: U) -> Retry<P, C, K, O, B, U> {
         replace!(self, timer: timer)
     }
@@ -447,14 +447,14 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Reporting::new(report, describe)))
     }
 
-    /// Charges retries to a [`Budget`](crate::Budget) that many runs share: a `&'static` one, or an `Arc`.
+    /// Charges retries to a [`Budget`](crate::guard::Budget) that many runs share: a `&'static` one, or an `Arc`.
     ///
     /// A retry is charged when it is decided, after all other rules; if the budget has no token, the run ends at once
     /// with the operation's error and [`StopReason::BudgetExhausted`](crate::StopReason::BudgetExhausted). A run that
     /// is dropped before its retry begins gives the charge back. First attempts are free, and a success deposits.
     ///
     /// ```
-    /// use persevere::{Budget, Policy};
+    /// use persevere::{guard::Budget, Policy};
     /// use std::io;
     ///
     /// static BUDGET: Budget = Budget::new().size(2).valid();
@@ -473,7 +473,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Spending::new(budget)))
     }
 
-    /// Asks a [`Breaker`](crate::Breaker) that many runs share before each attempt, and tells it each outcome.
+    /// Asks a [`Breaker`](crate::guard::Breaker) that many runs share before each attempt, and tells it each outcome.
     ///
     /// While it is open no attempt begins, and the run ends with an error made by `E: From<Rejected>`. If it would still be
     /// open after the next wait, the run ends at once with the operation's own error. A retry that waited and then finds the
@@ -483,7 +483,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
     /// inner finds its place taken. It reads the clock before and after each attempt, so the breaker's runs should share a timer.
     ///
     /// ```
-    /// use persevere::{Breaker, Policy, Rejected};
+    /// use persevere::{guard::Breaker, Policy, Rejected};
     /// use std::io;
     ///
     /// static BREAKER: Breaker = Breaker::new().min_outcomes(2).valid();
@@ -503,7 +503,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Breaking::new(breaker)))
     }
 
-    /// Asks an [`AdaptiveThrottle`](crate::AdaptiveThrottle) that many runs share before the first attempt, and tells
+    /// Asks an [`AdaptiveThrottle`](crate::guard::AdaptiveThrottle) that many runs share before the first attempt, and tells
     /// it each outcome.
     ///
     /// A first attempt that it holds back is not made: the run ends with an error made by `E: From<Rejected>`, and

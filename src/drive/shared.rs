@@ -84,7 +84,7 @@ impl<P, C, O, B, T> Retry<P, C, AnyOk, O, B, T> {
     /// As [`shared`](Retry::shared), for a run whose `before_retry` hook returns a future that is `Send`.
     ///
     /// ```
-    /// use persevere::{Policy, SharedAsyncHook, SharedRetry};
+    /// use persevere::{parts::SharedAsyncHook, Policy, SharedRetry};
     /// use std::io;
     ///
     /// struct Store {

@@ -30,7 +30,7 @@ pub trait Signal {
 #[diagnostic::on_unimplemented(
     message = "`.until(future)` needs an async run: blocking code polls no future",
     label = "has a future to stop it",
-    note = "in a blocking run use a handle: `.stopped_by(&stop)` with a `persevere::Stop`"
+    note = "in a blocking run use a handle: `.stopped_by(&stop)` with a `persevere::time::Stop`"
 )]
 pub trait BlockingSignal: Signal {
     fn sleep<T: BlockingTimer>(&self, timer: &T, wait: Duration);

@@ -38,7 +38,7 @@ use crate::verdict::Rejected;
 /// `Arc`.
 ///
 /// ```
-/// use persevere::{Breaker, BreakerState};
+/// use persevere::{guard::{Breaker, BreakerState}};
 /// use std::time::Duration;
 ///
 /// static BREAKER: Breaker = Breaker::new().min_outcomes(2).open_for(Duration::from_secs(30)).valid();
@@ -198,7 +198,7 @@ impl Breaker {
     /// Names the field, its value and what is allowed.
     ///
     /// ```
-    /// use persevere::Breaker;
+    /// use persevere::guard::Breaker;
     ///
     /// let wrong = Breaker::new().failure_rate(50.0).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "failure_rate is 50: it must be more than 0 and at most 1");
@@ -244,7 +244,7 @@ impl Breaker {
     /// For runs with another timer, ask [`state_at`](Breaker::state_at) with that timer's time.
     ///
     /// ```
-    /// use persevere::{Breaker, BreakerState, Policy};
+    /// use persevere::{guard::{Breaker, BreakerState}, Policy};
     /// use std::io;
     ///
     /// static BREAKER: Breaker = Breaker::new().min_outcomes(1);

@@ -29,7 +29,7 @@ use crate::verdict::Fault;
 /// All of its state is one atomic word. A success that finds it full reads that word and writes nothing.
 ///
 /// ```
-/// use persevere::{Budget, Fault};
+/// use persevere::{guard::Budget, Fault};
 ///
 /// static BUDGET: Budget = Budget::new().ratio(0.2).size(5).valid();
 ///
@@ -74,7 +74,7 @@ impl Budget {
         /// `Budget::quota(500, 14, 5)` has the figures of the AWS SDKs of 2026.
         ///
         /// ```
-        /// use persevere::{Budget, Fault};
+        /// use persevere::{guard::Budget, Fault};
         ///
         /// let budget = Budget::quota(500, 14, 5).valid();
         /// assert_eq!((0..1000).filter(|_| budget.withdraw(Fault::Timeout)).count(), 500 / 14);
@@ -149,7 +149,7 @@ impl Budget {
     /// Names the field, its value and what is allowed.
     ///
     /// ```
-    /// use persevere::Budget;
+    /// use persevere::guard::Budget;
     ///
     /// let wrong = Budget::new().ratio(-0.1).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "ratio is -0.1: it must be 0 or more");
@@ -336,7 +336,7 @@ mod keyed {
     /// then the overflow's.
     ///
     /// ```
-    /// use persevere::{Budget, Budgets, Fault};
+    /// use persevere::{guard::{Budget, Budgets}, Fault};
     ///
     /// let budgets: Budgets<String> = Budgets::new(1000, Budget::new);
     /// let here = budgets.get("a.example");

@@ -21,7 +21,7 @@ use crate::run::StopReason;
 /// on its own thread, by a runtime's `block_on` or a `LocalSet`, and a run in one of those gives up.
 ///
 /// ```
-/// use persevere::{Nested, Policy, StopReason, Report};
+/// use persevere::{guard::Nested, Policy, Report, StopReason};
 /// use std::{io, time::Duration};
 ///
 /// let mut calls = 0;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// can be written into a struct field.
 ///
 /// ```
-/// use persevere::Budget;
+/// use persevere::guard::Budget;
 /// use persevere::guard::Shared;
 /// use std::sync::Arc;
 ///

@@ -24,13 +24,13 @@ use crate::verdict::Rejected;
 /// | [`probe`](AdaptiveThrottle::probe_every) | 1 s | however bad it is, one attempt a second is let through, and finds out |
 ///
 /// **It costs availability**: what is held back is a failure, and after an outage it goes on for a while. Where
-/// many independent clients share a server that can't refuse cheaply it is of use; a [`Budget`](crate::Budget) alone
+/// many independent clients share a server that can't refuse cheaply it is of use; a [`Budget`](crate::guard::Budget) alone
 /// keeps retries from making an outage longer. It is opt-in.
 ///
 /// It is lock-free and has neither clock nor random source: both come in as arguments.
 ///
 /// ```
-/// use persevere::AdaptiveThrottle;
+/// use persevere::guard::AdaptiveThrottle;
 /// use std::time::Duration;
 ///
 /// static THROTTLE: AdaptiveThrottle = AdaptiveThrottle::new().valid();
@@ -103,7 +103,7 @@ impl AdaptiveThrottle {
     /// Names the field, its value and what is allowed.
     ///
     /// ```
-    /// use persevere::AdaptiveThrottle;
+    /// use persevere::guard::AdaptiveThrottle;
     ///
     /// let wrong = AdaptiveThrottle::new().multiplier(0.5).check().unwrap_err();
     /// assert_eq!(wrong.to_string(), "multiplier is 0.5: it must be 1 or more");

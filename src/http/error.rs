@@ -106,7 +106,7 @@ clients!(::reqwest::Response, ::reqwest::blocking::Response);
 ///
 /// ```
 /// use http::Response;
-/// use persevere::{Policy, http::error_for_status, testing::VirtualTimer};
+/// use persevere::{http::error_for_status, testing::VirtualTimer, Policy};
 /// use std::time::Duration;
 ///
 /// let timer = VirtualTimer::new();

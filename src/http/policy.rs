@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 /// request is repeated that may have been executed. [`idempotent`](HttpPolicy::idempotent) here overrides both.
 ///
 /// ```
-/// use persevere::{Policy, http::{HttpPolicy, Statuses}};
+/// use persevere::{http::{HttpPolicy, Statuses}, Policy};
 ///
 /// const EVENTUAL: HttpPolicy = HttpPolicy::new(Policy::new().total(5)).also_retry(404);
 /// assert!(EVENTUAL.statuses().contains(404));
@@ -79,7 +79,7 @@ impl HttpPolicy {
     ///
     /// ```
     /// use http::{HeaderMap, Method};
-    /// use persevere::{Policy, http::HttpPolicy};
+    /// use persevere::{http::HttpPolicy, Policy};
     ///
     /// let policy = HttpPolicy::default();
     /// assert_eq!(policy.for_request(&Method::GET, &HeaderMap::new()), Policy::new());

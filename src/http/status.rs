@@ -71,7 +71,7 @@ impl Statuses {
     /// only idempotent requests are sent again.
     ///
     /// ```
-    /// use persevere::{Fault, http::Statuses};
+    /// use persevere::{http::Statuses, Fault};
     ///
     /// assert_eq!(Statuses::TRANSIENT.verdict(503).fault(), Fault::Throttle);
     /// assert!(!Statuses::TRANSIENT.verdict(404).is_transient());

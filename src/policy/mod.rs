@@ -193,7 +193,7 @@ impl Policy {
     /// the run ends by its deadline. The clock is the timer's, and monotonic.
     ///
     /// ```
-    /// use persevere::{Policy, testing::VirtualTimer};
+    /// use persevere::{testing::VirtualTimer, Policy};
     /// use std::{io, time::Duration};
     ///
     /// let timer = VirtualTimer::new();
@@ -220,7 +220,7 @@ impl Policy {
     /// ([`Hints::Clamp`]), too: such a wait may exceed `max_hint` by a fifth. It never reaches the deadline.
     ///
     /// ```
-    /// use persevere::{Decision, Jitter, Policy, Run, Verdict};
+    /// use persevere::{run::{Decision, Run}, Jitter, Policy, Verdict};
     /// use std::time::Duration;
     ///
     /// let (ask, highest) = (Verdict::transient().with_hint(Duration::from_secs(120)), u64::MAX);

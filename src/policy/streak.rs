@@ -136,7 +136,7 @@ impl Policy {
     /// [progressed](crate::Verdict::progressed) and ran at least as long as the wait before it and as the backoff's base.
     ///
     /// ```
-    /// use persevere::{Jitter, Policy, retry, testing::VirtualTimer};
+    /// use persevere::{testing::VirtualTimer, Jitter, Policy, retry};
     /// use std::{io, time::Duration};
     ///
     /// let timer = VirtualTimer::new();

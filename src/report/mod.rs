@@ -20,6 +20,7 @@ use self::line::{Redacted, Text};
 #[cfg(feature = "std")]
 pub use self::timeline::{Forecast, Timeline};
 pub use self::unclassified::Unclassified;
+pub use crate::observe::event::GaveUp;
 
 /// What happened in a run: attempts, time, why it ended, and the failures.
 ///
@@ -243,7 +244,7 @@ impl Failure {
         self.hint
     }
 
-    /// Tells whether a run inside the attempt gave up; see [`Nested`](crate::Nested).
+    /// Tells whether a run inside the attempt gave up; see [`Nested`](crate::guard::Nested).
     pub const fn nested(&self) -> bool {
         self.nested
     }
@@ -283,6 +284,7 @@ pub trait Describe<E> {
 
 /// The error's own `Display`.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct ByDisplay;
 
 impl<E: fmt::Display> Describe<E> for ByDisplay {
@@ -308,6 +310,7 @@ impl<D: Describe<E>, E> fmt::Display for Described<'_, D, E> {
 
 /// Writes a run into a report.
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct Reporting<'a, D> {
     report: &'a mut Report,
     describe: D,

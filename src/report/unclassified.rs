@@ -14,11 +14,11 @@ use crate::observe::Unknown;
 ///
 /// let mut report = Report::new();
 /// let fails = || Err::<(), Box<dyn Error>>("pool of 3 is empty".into());
-/// let _ = Policy::new().any_of::<std::fmt::Error>().report(&mut report).run(fails);
+/// let _ = Policy::new().any_of::<std::io::Error>().report(&mut report).run(fails);
 /// let unclassified = report.unclassified().unwrap();
 /// assert_eq!(unclassified.type_name(), "alloc::boxed::Box<dyn core::error::Error>");
 /// assert_eq!(unclassified.chain(), "pool of 3 is empty");
-/// assert!(unclassified.own_types().eq(["core::fmt::Error"]));
+/// assert!(unclassified.own_types().eq(["std::io::error::Error"]));
 /// assert!(unclassified.known_crates().contains(&"std"));
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,7 @@ pub use self::stateless::RunState;
 /// of its rules: classification, idempotence, `total`, the fault's own limit, growth, cap, jitter, hint, deadline.
 ///
 /// ```
-/// use persevere::{Decision, Policy, Run, StopReason, Verdict};
+/// use persevere::{run::{Decision, Run}, Policy, StopReason, Verdict};
 /// use std::time::Duration;
 ///
 /// let mut run = Run::new(Policy::new().total(1), Duration::ZERO);
@@ -35,7 +35,7 @@ pub use self::stateless::RunState;
 /// that lasts, [`reset_after`](Run::reset_after) and [`failing_for`](Run::failing_for) look at the time.
 ///
 /// ```
-/// use persevere::{Jitter, Decision, Policy, Run, Verdict};
+/// use persevere::{run::{Decision, Run}, Jitter, Policy, Verdict};
 /// use std::time::Duration;
 ///
 /// const S: fn(u64) -> Duration = Duration::from_secs;
@@ -65,7 +65,7 @@ impl Run {
     /// Starts a run by a policy for work that lasts, as [`new`](Run::new) does.
     ///
     /// ```
-    /// use persevere::{Backoff, Decision, Fault, Policy, Run, Verdict};
+    /// use persevere::{run::{Decision, Run}, Backoff, Fault, Policy, Verdict};
     /// use std::time::Duration;
     ///
     /// const S: fn(u64) -> Duration = Duration::from_secs;
@@ -98,7 +98,7 @@ impl Run {
     /// A wait that would reach that moment is not begun; the reason is [`StopReason::FailingTooLong`].
     ///
     /// ```
-    /// use persevere::{Jitter, Decision, Policy, Run, StopReason, Verdict};
+    /// use persevere::{run::{Decision, Run}, Jitter, Policy, StopReason, Verdict};
     /// use std::time::Duration;
     ///
     /// const S: fn(u64) -> Duration = Duration::from_secs;
@@ -185,13 +185,13 @@ pub enum StopReason {
     Stopped,
     /// Failures have lasted as long as [`failing_for`](Run::failing_for) allows, without progress.
     FailingTooLong,
-    /// The [`Budget`](crate::Budget) has no token for a retry.
+    /// The [`Budget`](crate::guard::Budget) has no token for a retry.
     BudgetExhausted,
-    /// The [`Breaker`](crate::Breaker) is open, or waits for its probe.
+    /// The [`Breaker`](crate::guard::Breaker) is open, or waits for its probe.
     BreakerOpen,
-    /// The [`AdaptiveThrottle`](crate::AdaptiveThrottle) held the first attempt back.
+    /// The [`AdaptiveThrottle`](crate::guard::AdaptiveThrottle) held the first attempt back.
     Throttled,
-    /// A run inside the attempt gave up; see [`Nested`](crate::Nested).
+    /// A run inside the attempt gave up; see [`Nested`](crate::guard::Nested).
     Nested,
 }
 

@@ -26,7 +26,7 @@ impl Policy {
     /// the wait before for as long as it can have been. A [`Run`] that is kept as a [`RunState`] has that memory.
     ///
     /// ```
-    /// use persevere::{Decision, Jitter, Policy, StopReason, Verdict};
+    /// use persevere::{run::Decision, Jitter, Policy, StopReason, Verdict};
     /// use std::time::Duration;
     ///
     /// const POLICY: Policy = Policy::new().total(3).jitter(Jitter::None);
@@ -76,7 +76,7 @@ impl Policy {
 /// clock that the run was given, so give it one that goes on: the time since 1970. A later version of this crate reads it.
 ///
 /// ```
-/// use persevere::{Decision, Fault, Policy, Run, StopReason, Verdict};
+/// use persevere::{run::{Decision, Run}, Fault, Policy, StopReason, Verdict};
 /// use std::time::Duration;
 ///
 /// let policy = Policy::new().connect(1);

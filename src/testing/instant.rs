@@ -22,7 +22,7 @@ use crate::time::nanos;
 ///   included. It does not cover threads that the code starts, nor the workers of a multi-thread runtime. So tests that
 ///   run in parallel, each on its thread, do not see each other's guards.
 /// - It covers every timer, one that a run names included. It does not touch attempt timeouts, nor what an operation
-///   waits for itself, nor a loop of your own over [`Run`](crate::Run).
+///   waits for itself, nor a loop of your own over [`Run`](crate::run::Run).
 /// - What is left out of a wait counts towards the run's deadline, and in the times of its report, as if it had passed. So
 ///   a run with a deadline ends after as many attempts as ever. The timer itself stands still.
 /// - A run without an end never ends: after 100 000 waits the guard panics, and says so.

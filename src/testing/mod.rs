@@ -11,7 +11,7 @@
 //! A unit test of a function that retries, as it is, without a second of waiting:
 //!
 //! ```
-//! use persevere::{Policy, retry, testing::{self, Script}};
+//! use persevere::{testing::{self, Script}, Policy, retry};
 //! use std::io;
 //!
 //! // The code under test: nothing in it knows of tests.

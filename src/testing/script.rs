@@ -17,7 +17,7 @@ use super::VirtualTimer;
 /// it may come from an endless iterator ([`then`](Script::then)).
 ///
 /// ```
-/// use persevere::{Policy, StopReason, Report, testing::{Script, VirtualTimer}};
+/// use persevere::{testing::{Script, VirtualTimer}, Policy, Report, StopReason};
 /// use std::{io, time::Duration};
 ///
 /// let timer = VirtualTimer::new();
@@ -80,7 +80,7 @@ impl<V, E> Script<V, E> {
     /// iterator must not call the script itself.
     ///
     /// ```
-    /// use persevere::{Policy, testing::Script};
+    /// use persevere::{testing::Script, Policy};
     /// use std::io;
     ///
     /// let down = Script::<(), _>::new().then(std::iter::repeat_with(|| Err(io::Error::from(io::ErrorKind::BrokenPipe))));

@@ -18,7 +18,7 @@ use crate::time::{BlockingTimer, Stop, Timer};
 /// real clock.
 ///
 /// ```
-/// use persevere::{Policy, testing::VirtualTimer};
+/// use persevere::{testing::VirtualTimer, Policy};
 /// use std::{io, time::Duration};
 ///
 /// let timer = VirtualTimer::new();

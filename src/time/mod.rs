@@ -42,7 +42,7 @@ pub(crate) use self::yielding::Yield;
 /// The default is tokio's (feature `tokio`). A wait of zero never reaches a timer.
 ///
 /// ```
-/// use persevere::Timer;
+/// use persevere::time::Timer;
 /// use std::time::Duration;
 ///
 /// /// Counts the waits and ends them at once.
@@ -63,7 +63,7 @@ pub(crate) use self::yielding::Yield;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a timer for async runs",
     label = "no async timer",
-    note = "turn on persevere's feature `tokio` for the default timer, or name one: `.timer(persevere::FuturesTimer)`"
+    note = "turn on persevere's feature `tokio` for the default timer, or name one: `.timer(persevere::time::FuturesTimer)`"
 )]
 pub trait Timer {
     /// Ends when the time asked for has passed; dropping it ends the sleep.

@@ -20,7 +20,7 @@ use std::vec::Vec;
 /// Clones share one state, so one clone can be kept in each task and thread. It can't be taken back.
 ///
 /// ```
-/// use persevere::{Policy, Stop, StopReason, Report};
+/// use persevere::{time::Stop, Policy, Report, StopReason};
 /// use std::{io, thread, time::Duration};
 ///
 /// let stop = Stop::new();

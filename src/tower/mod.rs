@@ -65,7 +65,7 @@ impl RetryLayer<Retry<Policy>, HttpRules> {
     /// [`policy`](RetryLayer::policy).
     ///
     /// ```
-    /// use persevere::{Budget, Policy, http::HttpPolicy, tower::RetryLayer};
+    /// use persevere::{guard::Budget, http::HttpPolicy, tower::RetryLayer, Policy};
     ///
     /// static BUDGET: Budget = Budget::new();
     ///
@@ -94,7 +94,7 @@ impl<R, U, A> RetryLayer<R, U, A> {
     /// [`StopReason::BodyNotReplayable`](crate::StopReason::BodyNotReplayable).
     ///
     /// ```
-    /// use persevere::{Policy, tower::RetryLayer};
+    /// use persevere::{tower::RetryLayer, Policy};
     ///
     /// # #[cfg(feature = "reqwest")]
     /// let layer = RetryLayer::http(Policy::new()).clone_request(reqwest::Request::try_clone);
@@ -111,7 +111,7 @@ impl<R, A> RetryLayer<R, Alike, A> {
     /// Derives each request's own policy from the layer's, which looks at no request by itself: above all, whether this request may be sent twice.
     ///
     /// ```
-    /// use persevere::{Policy, tower::RetryLayer};
+    /// use persevere::{tower::RetryLayer, Policy};
     /// # use std::future::{Ready, ready};
     /// # use std::io;
     /// # use std::task::{Context, Poll};

@@ -263,7 +263,7 @@ impl Verdict {
     /// The failure is then the first of a new streak. The limits ([`total`](crate::Policy::total) and those of single
     /// faults) begin anew. The waits do not: they go on growing, so that a server that delivers one item and fails is not
     /// asked again without a pause. They begin anew after an attempt that was long enough, which a run knows that has
-    /// [`reset_after`](crate::Run::reset_after).
+    /// [`reset_after`](crate::run::Run::reset_after).
     ///
     /// ```
     /// use persevere::{Policy, Verdict};

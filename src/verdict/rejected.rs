@@ -15,7 +15,7 @@ use crate::verdict::{Fault, Reached, Retryable, Verdict};
 /// It turns into an `io::Error` of kind `ResourceBusy`, and by that into boxed errors, where the crate finds it again.
 ///
 /// ```
-/// use persevere::{Breaker, Fault, Reached, Retryable};
+/// use persevere::{guard::Breaker, Fault, Reached, Retryable};
 /// use std::time::Duration;
 ///
 /// let breaker = Breaker::new().min_outcomes(1);

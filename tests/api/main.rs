@@ -85,7 +85,7 @@ fn the_list_has_what_macros_make_and_nothing_that_is_hidden() {
         "pub persevere::Jitter::Additive(core::time::Duration)",
         "impl core::iter::traits::iterator::Iterator for persevere::Backoff",
         // These are made by macros.
-        "pub const fn persevere::Budget::new() -> Self",
+        "pub const fn persevere::guard::Budget::new() -> Self",
         "pub struct persevere::guard::Budgets<K>",
     ] {
         assert!(found.iter().any(|listed| listed == line), "{line}");

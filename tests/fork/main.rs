@@ -27,7 +27,7 @@ mod unix {
     use nix::sys::wait::waitpid;
     use nix::unistd::{ForkResult, fork};
     use persevere::testing::VirtualTimer;
-    use persevere::{Backoff, BlockingTimer, Jitter, Policy, retry, retry_async};
+    use persevere::{Backoff, Jitter, Policy, retry, retry_async, time::BlockingTimer};
 
     const POLICY: Policy = Policy::new().total(8);
 

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use persevere::http::{HttpPolicy, RetryAgent, RetryClient, RetryExt as _, Statuses};
 use persevere::testing::{VirtualSleep, VirtualTimer};
-use persevere::{BlockingTimer, Event, Fault, Jitter, Policy, Report, StopReason, Timer};
+use persevere::{
+    Event, Fault, Jitter, Policy, Report, StopReason,
+    time::{BlockingTimer, Timer},
+};
 use reqwest::StatusCode;
 
 use crate::faults::{install_provider, refused};

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use persevere::http::{RetryAgent, RetryClient, RetryExt as _};
 use persevere::{
-    AdaptiveThrottle, BlockingTimer, Breaker, BreakerState, Budget, Event, Nested, Policy, Rejected, Report,
-    StopReason, ThreadTimer,
+    Event, Policy, Rejected, Report, StopReason,
+    guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Nested},
+    time::{BlockingTimer, ThreadTimer},
 };
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;

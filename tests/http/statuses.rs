@@ -2,7 +2,7 @@
 
 use persevere::http::{HttpPolicy, RetryAgent, RetryClient, RetryExt as _};
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Fault, Policy, Report, StopReason};
+use persevere::{Fault, Policy, Report, StopReason, guard::Breaker};
 use std::time::Duration;
 
 use crate::doors::{BUSY, CUT, OK, POLICY, answers, blocking, client};

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use persevere::Budget;
+use persevere::guard::Budget;
 use persevere::http::HttpPolicy;
 use persevere::testing::VirtualTimer;
 use persevere::tower::RetryLayer;

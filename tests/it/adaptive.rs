@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use persevere::AdaptiveThrottle;
+use persevere::guard::AdaptiveThrottle;
 use proptest::prelude::*;
 
 use crate::support::{any_time, millis, secs};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Fault, Policy, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict, retry};
+use persevere::{Fault, Policy, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict, guard::Breaker, retry};
 
 use crate::support::{Door, secs, through};
 
@@ -54,8 +54,8 @@ enum Own {
 fn ends<E>(make: impl Fn() -> E + Copy) -> (Option<StopReason>, u32)
 where
     E: fmt::Display + fmt::Debug + 'static,
-    persevere::AnyOf<(StoreError, Busy)>: Clone,
-    persevere::Retry<Policy, persevere::AnyOf<(StoreError, Busy)>>: persevere::RunsBlocking<(), E>,
+    persevere::parts::AnyOf<(StoreError, Busy)>: Clone,
+    persevere::Retry<Policy, persevere::parts::AnyOf<(StoreError, Busy)>>: persevere::RunsBlocking<(), E>,
 {
     let mut report = Report::new();
     let timer = VirtualTimer::new();

@@ -479,7 +479,7 @@ mod boxed {
 
 mod keys {
     use super::*;
-    use persevere::BlockingTimer;
+    use persevere::time::BlockingTimer;
 
     /// Time that passes when somebody waits.
     #[derive(Default)]
@@ -1027,7 +1027,7 @@ mod surroundings {
     mod temporaries {
         use super::*;
         use persevere::prelude::{retry as bang, retry_async};
-        use persevere::{Budget, Retry};
+        use persevere::{Retry, guard::Budget};
         use std::sync::{Arc, Mutex, RwLock};
 
         pub(super) struct Config {

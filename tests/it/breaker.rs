@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use persevere::{Breaker, BreakerState, Fault, Reached, Rejected, Retryable};
+use persevere::{
+    Fault, Reached, Rejected, Retryable,
+    guard::{Breaker, BreakerState},
+};
 use proptest::prelude::*;
 
 use crate::support::{any_time, millis, secs};

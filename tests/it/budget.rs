@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use persevere::{Budget, Budgets, Fault};
+use persevere::{
+    Fault,
+    guard::{Budget, Budgets},
+};
 use proptest::prelude::*;
 
 use crate::support::any_fault;

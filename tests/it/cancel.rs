@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
-use persevere::{Event, Jitter, Policy, Report, StopReason, Timer, Verdict, retry_async};
+use persevere::{Event, Jitter, Policy, Report, StopReason, Verdict, retry_async, time::Timer};
 
 use crate::support::{Door, Failed, millis, secs, through, transient};
 

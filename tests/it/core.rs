@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use persevere::{Backoff, Decision, Fault, Hints, Jitter, Policy, Reached, Run, StopReason, Verdict};
+use persevere::{
+    Backoff, Fault, Hints, Jitter, Policy, Reached, StopReason, Verdict,
+    run::{Decision, Run},
+};
 use proptest::prelude::*;
 
 use crate::support::{FAULTS, any_fault, any_jitter, any_time, any_verdict, millis, secs};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
 use persevere::{
-    Cut, Policy, Rejected, Report, Retryable, StopReason, TimedOut, Timer as _, Verdict, retry, retry_async,
+    Cut, Policy, Rejected, Report, Retryable, StopReason, TimedOut, Verdict, retry, retry_async, time::Timer as _,
 };
 
 use crate::support::{Door, awaited, millis, secs};
@@ -173,7 +173,7 @@ fn a_cut_error_is_what_the_error_inside_is() {
     assert_eq!(timed_out.verdict(), TimedOut::new(secs(2)).verdict());
     assert_eq!(timed_out.to_string(), "attempt timed out after 2 s");
     assert_eq!(timed_out.failed(), None);
-    let breaker = persevere::Breaker::new().min_outcomes(1);
+    let breaker = persevere::guard::Breaker::new().min_outcomes(1);
     breaker.admit(secs(0)).unwrap().failed(secs(0));
     let refused = futures::executor::block_on(retry_async(
         Policy::new().breaker(&breaker).timer(VirtualTimer::new()),

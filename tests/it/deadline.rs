@@ -6,7 +6,12 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use persevere::testing::{VirtualSleep, VirtualTimer};
-use persevere::{BlockingTimer, Breaker, Budget, Event, Jitter, Policy, Report, StopReason, Timer, retry};
+use persevere::{
+    Event, Jitter, Policy, Report, StopReason,
+    guard::{Breaker, Budget},
+    retry,
+    time::{BlockingTimer, Timer},
+};
 
 use crate::support::{CUT, Door, Failed, awaited, millis, secs, through, transient};
 
@@ -210,7 +215,7 @@ fn an_attempt_that_is_not_made_costs_no_token_and_is_no_probe() {
 
 #[test]
 fn a_run_that_overslept_its_deadline_tells_an_outer_run_that_it_gave_up() {
-    use persevere::Nested;
+    use persevere::guard::Nested;
 
     let (timer, mut report) = (Oversleeping::default(), Report::new());
     let inner = PLAIN.within(secs(5)).timer(timer);

@@ -341,7 +341,7 @@ fn a_foreign_field_is_judged_by_the_function_that_with_names() {
 
 mod made {
     use super::*;
-    use persevere::{Breaker, Policy, Rejected, TimedOut, retry, retry_async};
+    use persevere::{Policy, Rejected, TimedOut, guard::Breaker, retry, retry_async};
 
     /// The refusal of a breaker that opens again after a while.
     fn rejected() -> Rejected {

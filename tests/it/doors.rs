@@ -10,8 +10,11 @@ use futures::executor::block_on;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    Backoff, Decision, Event, Fault, Hints, IntoRetry, Jitter, Policy, Reached, Report, Retry, Run, StopReason, Timer,
-    Verdict, retry, retry_async,
+    Backoff, Event, Fault, Hints, Jitter, Policy, Reached, Report, Retry, StopReason, Verdict,
+    parts::IntoRetry,
+    retry, retry_async,
+    run::{Decision, Run},
+    time::Timer,
 };
 use proptest::prelude::*;
 
@@ -208,7 +211,7 @@ fn a_report_is_written_on_success_and_on_failure() {
         through!(door, PLAIN.timer(&timer).report(&mut report), failing(9)).unwrap_err();
         assert_eq!((report.attempts(), report.stop_reason()), (4, Some(StopReason::Exhausted)), "{door:?}");
         assert_eq!((report.elapsed(), report.waited()), (millis(1800), millis(1800)), "{door:?}");
-        let waits: Vec<_> = report.failures().map(persevere::Failure::wait).collect();
+        let waits: Vec<_> = report.failures().map(persevere::report::Failure::wait).collect();
         assert_eq!(waits, [Some(Duration::ZERO), Some(millis(600)), Some(millis(1200)), None], "{door:?}");
 
         through!(door, PLAIN.timer(&timer).report(&mut report), failing(0)).unwrap();
@@ -738,7 +741,7 @@ mod hooked_twice {
     /// Its first half runs when it is called, its second when it is awaited.
     pub(super) async fn slow(log: &Log, timer: &VirtualTimer, lines: [&'static str; 2]) {
         note(log, lines[0]);
-        persevere::Timer::sleep(timer, secs(1)).await;
+        persevere::time::Timer::sleep(timer, secs(1)).await;
         note(log, lines[1]);
     }
 

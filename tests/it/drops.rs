@@ -11,7 +11,11 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use persevere::testing::{VirtualSleep, VirtualTimer};
-use persevere::{BlockingTimer, Breaker, Budget, Event, Jitter, Policy, Report, Retryable, TimedOut, Timer, Verdict};
+use persevere::{
+    Event, Jitter, Policy, Report, Retryable, TimedOut, Verdict,
+    guard::{Breaker, Budget},
+    time::{BlockingTimer, Timer},
+};
 
 use crate::support::{Door, awaited, millis, secs, through};
 

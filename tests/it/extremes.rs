@@ -8,8 +8,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    BlockingTimer, Breaker, BreakerState, Budget, Event, Fault, Hints, Jitter, Policy, Report, StopReason, Timer,
-    Verdict,
+    Event, Fault, Hints, Jitter, Policy, Report, StopReason, Verdict,
+    guard::{Breaker, BreakerState, Budget},
+    time::{BlockingTimer, Timer},
 };
 
 use crate::support::{CUT, Door, Failed, awaited, millis, secs, through, transient};

@@ -12,8 +12,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    AdaptiveThrottle, Breaker, BreakerState, Budget, Event, Fault, Jitter, Nested, Policy, Reached, Rejected, Report,
-    StopReason, Verdict, retry,
+    Event, Fault, Jitter, Policy, Reached, Rejected, Report, StopReason, Verdict,
+    guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Nested},
+    retry,
 };
 
 use crate::support::{Door, Failed, REJECTED, awaited, millis, permanent, secs, through, transient};
@@ -438,7 +439,7 @@ fn leave_that_was_not_used_is_given_back_when_the_run_ends() {
     use tower::{Layer as _, Service as _, service_fn};
 
     let open = |pause| {
-        let breaker = std::sync::Arc::new(persevere::Breaker::new().open_for(pause));
+        let breaker = std::sync::Arc::new(persevere::guard::Breaker::new().open_for(pause));
         while let Ok(permit) = breaker.admit(Duration::ZERO) {
             permit.failed(Duration::ZERO);
         }
@@ -458,11 +459,11 @@ fn leave_that_was_not_used_is_given_back_when_the_run_ends() {
 
 #[test]
 fn a_breaker_does_not_open_on_successes() {
-    let breaker = persevere::Breaker::new().failure_rate(1e-10).valid();
+    let breaker = persevere::guard::Breaker::new().failure_rate(1e-10).valid();
     for _ in 0..100 {
         breaker.admit(Duration::ZERO).unwrap().succeeded(Duration::ZERO);
     }
-    assert_eq!(breaker.state_at(Duration::ZERO), persevere::BreakerState::Closed);
+    assert_eq!(breaker.state_at(Duration::ZERO), persevere::guard::BreakerState::Closed);
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn no_attempt_is_made_while_the_wait_goes_on() {
 /// A timer whose sleeps never end.
 struct Stuck;
 
-impl persevere::Timer for Stuck {
+impl persevere::time::Timer for Stuck {
     type Sleep = std::future::Pending<()>;
 
     fn now(&self) -> Duration {

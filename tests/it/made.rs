@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
 use persevere::{
-    AdaptiveThrottle, Breaker, Fault, OnTimeout, Policy, Rejected, Report, RunsAsync, SharedRetry, StopReason, Timed,
-    TimedOut, Verdict, retry, retry_async,
+    Fault, Policy, Rejected, Report, RunsAsync, SharedRetry, StopReason, Timed, TimedOut, Verdict,
+    guard::{AdaptiveThrottle, Breaker},
+    parts::OnTimeout,
+    retry, retry_async,
 };
 
 use crate::support::{Door, awaited, millis, secs, through};

@@ -14,8 +14,11 @@ use std::time::Duration;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    Attempt, Backoff, BlockingTimer, Breaker, BreakerState, Budget, Decision, Event, Fault, Jitter, Nested, Policy,
-    Report, Run, StopReason, TimedOut, Timer, Verdict, retry_async,
+    Attempt, Backoff, Event, Fault, Jitter, Policy, Report, StopReason, TimedOut, Verdict,
+    guard::{Breaker, BreakerState, Budget, Nested},
+    retry_async,
+    run::{Decision, Run},
+    time::{BlockingTimer, Timer},
 };
 use proptest::prelude::*;
 

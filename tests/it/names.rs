@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Event, GaveUp, Jitter, Policy, Report, SharedRetry, StopReason, retry};
+use persevere::{Event, Jitter, Policy, Report, SharedRetry, StopReason, guard::Breaker, report::GaveUp, retry};
 
 use crate::support::{Door, secs, through};
 

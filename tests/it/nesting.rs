@@ -10,7 +10,12 @@ use std::time::Duration;
 use futures::executor::block_on;
 use futures::future::{join_all, select};
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Budget, Event, Fault, Jitter, Nested, Policy, Report, StopReason, Timer, Verdict, retry};
+use persevere::{
+    Event, Fault, Jitter, Policy, Report, StopReason, Verdict,
+    guard::{Breaker, Budget, Nested},
+    retry,
+    time::Timer,
+};
 use tokio::task::yield_now;
 
 use crate::support::{CUT, Door, Failed, awaited, permanent, secs, through, transient};
@@ -38,7 +43,7 @@ async fn gives_up_async() -> Result<(), Failed> {
 
 /// Of each failure of a run with a scope, whether it was told to be nested.
 fn nested_of(report: &Report) -> Vec<bool> {
-    report.failures().map(persevere::Failure::nested).collect()
+    report.failures().map(persevere::report::Failure::nested).collect()
 }
 
 /// Whether a failure is nested that follows this.

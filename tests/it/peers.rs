@@ -9,7 +9,11 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::prelude::retry as retry_in_place;
 use persevere::testing::VirtualTimer;
-use persevere::{Backoff, Decision, Fault, Jitter, Policy, Report, Run, StopReason, Timer, Verdict, retry_async};
+use persevere::{
+    Backoff, Fault, Jitter, Policy, Report, StopReason, Verdict, retry_async,
+    run::{Decision, Run},
+    time::Timer,
+};
 
 use crate::support::{Door, Failed, millis, secs, through, transient};
 

@@ -215,10 +215,10 @@ proptest! {
         immediate in any::<bool>(),
     ) {
         let policy = Policy::new().backoff(millis(base)).jitter(jitter).immediate_first(immediate).total(12);
-        let mut run = persevere::Run::new(policy, Duration::ZERO);
+        let mut run = persevere::run::Run::new(policy, Duration::ZERO);
         for longest in policy.preview() {
             let next = run.failed(persevere::Verdict::transient(), Duration::ZERO, u64::MAX);
-            let persevere::Decision::Wait(wait) = next else { panic!("{next:?}") };
+            let persevere::run::Decision::Wait(wait) = next else { panic!("{next:?}") };
             // A decorrelated wait is remembered a little short, which adds up.
             prop_assert!(wait <= longest && wait.as_secs_f64() >= longest.as_secs_f64() * 0.98,
                 "{:?} for {:?}", wait, longest);

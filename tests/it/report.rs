@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
-use persevere::{Failure, Fault, Jitter, Policy, Report, Retryable, StopReason, Timer, Verdict, retry_async};
+use persevere::{
+    Fault, Jitter, Policy, Report, Retryable, StopReason, Verdict, report::Failure, retry_async, time::Timer,
+};
 
 use crate::support::{Door, Failed, millis, secs, texts_with_secrets, through, transient};
 

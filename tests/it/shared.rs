@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use persevere::testing::VirtualTimer;
 use persevere::{
-    Breaker, Budget, Event, IntoRetry as _, Nested, Policy, Rejected, Report, RunsAsync, RunsBlocking, SharedAsyncHook,
-    SharedHook, SharedRetry, StopReason, Timed, prelude, retry, retry_async,
+    Event, Policy, Rejected, Report, RunsAsync, RunsBlocking, SharedRetry, StopReason, Timed,
+    guard::{Breaker, Budget, Nested},
+    parts::{IntoRetry as _, SharedAsyncHook, SharedHook},
+    prelude, retry, retry_async,
 };
 
 use crate::support::{Door, awaited, secs, through};

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use persevere::testing::{cap_waits, skip_waits};
-use persevere::{Backoff, Jitter, Nested, Policy, Report, StopReason};
+use persevere::{Backoff, Jitter, Policy, Report, StopReason, guard::Nested};
 
 use crate::support::{Door, awaited, millis, secs, through};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
-use persevere::{Budget, Fault, Policy, Report, StopReason, Verdict, retry_async};
+use persevere::{Fault, Policy, Report, StopReason, Verdict, guard::Budget, retry_async};
 
 use crate::support::{Failed, millis, secs};
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use persevere::testing::{Script, VirtualTimer};
 use persevere::{
-    BlockingTimer, Event, Jitter, Policy, Report, Stop, StopReason, TimedOut, Verdict, retry, retry_async,
+    Event, Jitter, Policy, Report, StopReason, TimedOut, Verdict, retry, retry_async,
+    time::{BlockingTimer, Stop},
 };
 
 use crate::support::{Door, Failed, awaited, millis, secs, through};

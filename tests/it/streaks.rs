@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use persevere::testing::VirtualTimer;
 use persevere::{
-    Backoff, Decision, Failure, Fault, IntoRetry as _, Jitter, Policy, Report, Retry, Run, StopReason, StreakPolicy,
-    Verdict,
+    Backoff, Fault, Jitter, Policy, Report, Retry, StopReason, StreakPolicy, Verdict,
+    parts::IntoRetry as _,
+    report::Failure,
+    run::{Decision, Run},
 };
 
 use crate::support::{Door, Failed, millis, secs, through};

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use futures::stream::{self as streams, FusedStream as _, Stream, StreamExt as _};
 use persevere::{
-    AdaptiveThrottle, Breaker, Budget, Event, Fault, Jitter, Policy, Rejected, Report, Stop, StopReason, TimedOut,
-    Verdict, stream,
+    Event, Fault, Jitter, Policy, Rejected, Report, StopReason, TimedOut, Verdict,
+    guard::{AdaptiveThrottle, Breaker, Budget},
+    stream,
+    time::Stop,
 };
 use tokio::time::{Instant, sleep};
 

@@ -182,8 +182,10 @@ macro_rules! awaited {
         let mut operation = $operation;
         match $door {
             Door::RetryAsync => ::persevere::retry_async($retry, &mut operation).await,
-            Door::RunAsync => ::persevere::IntoRetry::into_retry($retry).run_async(&mut operation).await,
-            Door::RunAsyncWith => ::persevere::IntoRetry::into_retry($retry).run_async_with(|_| operation()).await,
+            Door::RunAsync => ::persevere::parts::IntoRetry::into_retry($retry).run_async(&mut operation).await,
+            Door::RunAsyncWith => {
+                ::persevere::parts::IntoRetry::into_retry($retry).run_async_with(|_| operation()).await
+            }
             Door::RetryAsyncMacro => ::persevere::retry_async!($retry, operation().await),
             _ => ::persevere::retry_async!($retry, |_attempt| operation().await),
         }
@@ -202,16 +204,18 @@ macro_rules! through {
         let call = || (operation.borrow_mut())();
         match $door {
             Door::Retry => ::persevere::retry($retry, call),
-            Door::Run => ::persevere::IntoRetry::into_retry($retry).run(call),
-            Door::RunWith => ::persevere::IntoRetry::into_retry($retry).run_with(|_| call()),
+            Door::Run => ::persevere::parts::IntoRetry::into_retry($retry).run(call),
+            Door::RunWith => ::persevere::parts::IntoRetry::into_retry($retry).run_with(|_| call()),
             Door::RetryMacro => retry_in_place!($retry, call()),
             Door::RetryMacroTold => retry_in_place!($retry, |_attempt| call()),
             _ => ::futures::executor::block_on(async {
                 match $door {
                     Door::RetryAsync => ::persevere::retry_async($retry, || async { call() }).await,
-                    Door::RunAsync => ::persevere::IntoRetry::into_retry($retry).run_async(|| async { call() }).await,
+                    Door::RunAsync => {
+                        ::persevere::parts::IntoRetry::into_retry($retry).run_async(|| async { call() }).await
+                    }
                     Door::RunAsyncWith => {
-                        ::persevere::IntoRetry::into_retry($retry).run_async_with(|_| async { call() }).await
+                        ::persevere::parts::IntoRetry::into_retry($retry).run_async_with(|_| async { call() }).await
                     }
                     Door::RetryAsyncMacro => ::persevere::retry_async!($retry, call()),
                     _ => ::persevere::retry_async!($retry, |_attempt| call()),

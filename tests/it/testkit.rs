@@ -10,7 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use persevere::testing::{self, Script, VirtualTimer};
-use persevere::{BlockingTimer, Decision, Jitter, Policy, Report, Retryable as _, Run, StopReason, TimedOut, Timer};
+use persevere::{
+    Jitter, Policy, Report, Retryable as _, StopReason, TimedOut,
+    run::{Decision, Run},
+    time::{BlockingTimer, Timer},
+};
 use proptest::prelude::*;
 
 use crate::support::{Door, millis, secs, through};
@@ -393,9 +397,9 @@ async fn virtual_time_does_not_overtake_what_is_ready() {
 #[tokio::test]
 async fn a_sleep_that_nobody_polls_holds_up_no_other() {
     let timer = VirtualTimer::new();
-    let mut parked = std::pin::pin!(persevere::Timer::sleep(&timer, secs(1)));
+    let mut parked = std::pin::pin!(persevere::time::Timer::sleep(&timer, secs(1)));
     assert!(futures::poll!(parked.as_mut()).is_pending());
-    persevere::Timer::sleep(&timer, secs(5)).await;
+    persevere::time::Timer::sleep(&timer, secs(5)).await;
     assert_eq!(timer.elapsed(), secs(5));
     parked.await;
     assert_eq!((timer.elapsed(), timer.pending()), (secs(5), 0));

@@ -160,3 +160,20 @@ fn no_file_imports_upward_or_from_the_crate_root() {
     // The test could not fail if it read nothing.
     assert!(imports > 100, "{imports}");
 }
+
+/// What a reader has to learn before all else. Whatever is new goes into a module.
+#[test]
+fn the_root_has_about_twenty_names_and_macros() {
+    let lib = read("src/lib.rs");
+    let mut names = Vec::new();
+    for line in lib.split("\npub use ").skip(1) {
+        let path = line.split(';').next().unwrap().replace(['\n', ' '], "");
+        let (_, last) = path.rsplit_once("::").unwrap();
+        match path.split_once('{') {
+            Some((_, several)) => names.extend(several.trim_end_matches('}').split(',').map(str::to_owned)),
+            None => names.push(last.to_owned()),
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    assert!((20..=26).contains(&names.len()), "{names:?}");
+}

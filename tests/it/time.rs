@@ -12,8 +12,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::{
-    BlockingTimer, Fault, Jitter, Policy, Report, StopReason, ThreadTimer, Timer, TokioTimer, Verdict, retry,
-    retry_async,
+    Fault, Jitter, Policy, Report, StopReason, Verdict, retry, retry_async,
+    time::{BlockingTimer, ThreadTimer, Timer, TokioTimer},
 };
 use proptest::prelude::*;
 
@@ -143,7 +143,7 @@ fn an_attempt_timeout_is_clipped_to_the_deadline() {
     let outcome: Result<(), Failed> = block_on(policy.timer(&timer).report(&mut report).run_async(pending));
     assert_eq!(outcome.unwrap_err().number, CUT);
     assert_eq!(timer.elapsed(), secs(8));
-    let took: Vec<_> = report.failures().map(persevere::Failure::took).collect();
+    let took: Vec<_> = report.failures().map(persevere::report::Failure::took).collect();
     assert_eq!(took[..2], [secs(5), secs(3)]);
 }
 
@@ -194,7 +194,7 @@ fn a_failure_after_a_cut_attempt_is_not_taken_for_a_timeout() {
         let timer = &timer;
         async move { stall(timer, if stalls { secs(60) } else { millis(500) }).await }
     }));
-    let faults: Vec<_> = report.failures().map(persevere::Failure::fault).collect();
+    let faults: Vec<_> = report.failures().map(persevere::report::Failure::fault).collect();
     assert_eq!(faults, [Fault::Timeout, Fault::Other, Fault::Timeout, Fault::Other]);
 }
 
@@ -331,7 +331,7 @@ fn a_wait_outside_of_tokio_panics_as_tokio_does() {
 
 #[test]
 fn futures_timer_serves_any_executor() {
-    use persevere::FuturesTimer;
+    use persevere::time::FuturesTimer;
     // A nanosecond: the timer is asked, and there is nothing to wait for.
     let brief = Policy::new().waits([Duration::from_nanos(1); 3]).timer(FuturesTimer);
     let mut report = Report::new();

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use persevere::testing::{Script, VirtualTimer};
-use persevere::{Backoff, Event, Jitter, Policy, Report, Timeline};
+use persevere::{Backoff, Event, Jitter, Policy, Report, report::Timeline};
 use proptest::prelude::*;
 
 use crate::support::{Door, Failed, any_backoff, any_time, any_verdict, millis, secs, through};
@@ -183,7 +183,7 @@ fn a_million_attempts_keep_their_first_and_last_failures_in_constant_memory() {
     assert_copies(report.failures().next().unwrap());
     assert_eq!(size_of_val(&report), before);
     assert!(before < 2048, "{before} bytes");
-    let kept: Vec<_> = report.failures().map(persevere::Failure::message).collect();
+    let kept: Vec<_> = report.failures().map(persevere::report::Failure::message).collect();
     assert_eq!(kept[..4], ["failure 1", "failure 2", "failure 3", "failure 4"]);
     assert_eq!(kept[4..], ["failure 999997", "failure 999998", "failure 999999", "failure 1000000"]);
     assert_eq!((report.attempts(), report.omitted(), report.elapsed()), (1_000_000, 999_992, secs(1000)));
@@ -304,7 +304,7 @@ proptest! {
 fn a_timeline_is_small_and_holds_nothing() {
     fn assert_copy<T: Copy + Send + Sync + std::fmt::Debug>() {}
     assert_copy::<Timeline<'_>>();
-    assert_copy::<persevere::Forecast>();
+    assert_copy::<persevere::report::Forecast>();
 }
 
 /// A timer that ends early, such as one that counts the waits, has the next attempt begin before the wait is over.
@@ -312,12 +312,12 @@ fn a_timeline_is_small_and_holds_nothing() {
 fn a_timeline_is_drawn_of_waits_that_were_cut_short() {
     struct Early(VirtualTimer, u32);
 
-    impl persevere::BlockingTimer for Early {
+    impl persevere::time::BlockingTimer for Early {
         fn now(&self) -> Duration {
-            persevere::BlockingTimer::now(&self.0)
+            persevere::time::BlockingTimer::now(&self.0)
         }
         fn sleep(&self, wait: Duration) {
-            persevere::BlockingTimer::sleep(&self.0, wait / self.1);
+            persevere::time::BlockingTimer::sleep(&self.0, wait / self.1);
         }
     }
 

@@ -18,8 +18,8 @@ use futures::executor::block_on;
 use persevere::testing::{Script, VirtualTimer};
 use persevere::tower::RetryLayer;
 use persevere::{
-    Breaker, BreakerState, Budget, Event, Fault, Jitter, Nested, Policy, Reached, Rejected, Retryable, TimedOut,
-    Verdict,
+    Event, Fault, Jitter, Policy, Reached, Rejected, Retryable, TimedOut, Verdict,
+    guard::{Breaker, BreakerState, Budget, Nested},
 };
 use proptest::prelude::*;
 
@@ -410,7 +410,7 @@ fn the_hook_before_a_retry_ends_before_the_call() {
         let (log, timer) = (log.clone(), timer.clone());
         async move {
             log.lock().unwrap().push(if event.attempt() == 1 { "first" } else { "second" });
-            persevere::Timer::sleep(&timer, secs(7)).await;
+            persevere::time::Timer::sleep(&timer, secs(7)).await;
             log.lock().unwrap().push("led");
         }
     });
@@ -536,7 +536,7 @@ async fn a_limit_below_is_free_while_a_call_waits() {
 #[derive(Clone)]
 struct Blocks(tokio::time::Instant);
 
-impl persevere::Timer for Blocks {
+impl persevere::time::Timer for Blocks {
     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     fn now(&self) -> Duration {
@@ -611,7 +611,7 @@ async fn a_retry_is_cut_on_time_in_each_of_its_steps_and_nothing_is_sent_after_i
                 let in_time = sent && ready + hook + answer <= limit;
                 assert_eq!(outcome.map_err(|error| error.number), if in_time { Ok(7) } else { Err(CUT) }, "{case}");
                 let took = 5 + (ready + hook + answer).min(limit);
-                assert_eq!(persevere::Timer::now(&timer), millis(took), "{case}");
+                assert_eq!(persevere::time::Timer::now(&timer), millis(took), "{case}");
             }
         }
     }

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use persevere::testing::{VirtualSleep, VirtualTimer};
 use persevere::{
-    AdaptiveThrottle, Attempt, BlockingTimer, Breaker, BreakerState, Budget, Contradiction, Decision, Event, Fault,
-    Hints, Jitter, Nested, Policy, Reached, Rejected, Report, Retryable, StopReason, Timed, TimedOut, Timer, Verdict,
+    Attempt, Event, Fault, Hints, Jitter, Policy, Reached, Rejected, Report, Retryable, StopReason, Timed, TimedOut,
+    Verdict,
+    guard::{AdaptiveThrottle, Breaker, BreakerState, Budget, Nested},
+    parts::Contradiction,
     retry_async,
+    run::Decision,
+    time::{BlockingTimer, Timer},
 };
 
 use crate::support::{Failed, secs, transient};

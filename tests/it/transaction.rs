@@ -10,8 +10,8 @@ use futures::executor::block_on;
 use persevere::testing::VirtualTimer;
 use persevere::transaction::Failed;
 use persevere::{
-    Breaker, Event, Fault, Policy, Reached, Rejected, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict,
-    retry_async, transaction,
+    Event, Fault, Policy, Reached, Rejected, Report, Retryable, SharedRetry, StopReason, TimedOut, Verdict,
+    guard::Breaker, retry_async, transaction,
 };
 
 use crate::support::{self, millis, secs};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use loom::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use loom::thread::{self, JoinHandle};
-use persevere::{Breaker, BreakerState, Budget, Fault, Permit};
+use persevere::{guard::{Breaker, BreakerState, Budget, Permit}, Fault};
 
 fn forever<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))

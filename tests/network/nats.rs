@@ -256,7 +256,7 @@ async fn a_consumer_that_was_deleted_has_to_be_made_again() {
 #[test]
 fn every_kind_can_be_made_of_ours_and_is_found_again() {
     let timed_out = TimedOut::new(Duration::from_secs(1));
-    let breaker = persevere::Breaker::new().min_outcomes(1);
+    let breaker = persevere::guard::Breaker::new().min_outcomes(1);
     let now = Duration::from_secs(100);
     breaker.admit(now).unwrap().failed(now);
     let rejected: Rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();

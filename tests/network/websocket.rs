@@ -225,7 +225,7 @@ async fn what_breaks_the_protocol_is_permanent() {
 #[tokio::test]
 async fn an_error_made_of_ours_is_found_again() {
     check("TimedOut", Error::from(TimedOut::new(Duration::from_secs(1))), LATE);
-    let breaker = persevere::Breaker::new().min_outcomes(1);
+    let breaker = persevere::guard::Breaker::new().min_outcomes(1);
     let now = Duration::from_secs(100);
     breaker.admit(now).unwrap().failed(now);
     let rejected: Rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();

@@ -1,4 +1,4 @@
-use persevere::{Breaker, Policy, Retryable, retry};
+use persevere::{guard::Breaker, Policy, Retryable, retry};
 
 static BREAKER: Breaker = Breaker::new();
 

@@ -1,4 +1,4 @@
-use persevere::{Breaker, Policy, Retryable, retry, retry_async};
+use persevere::{guard::Breaker, Policy, Retryable, retry, retry_async};
 use std::time::Duration;
 
 static BREAKER: Breaker = Breaker::new();

@@ -9,10 +9,7 @@ use std::time::Duration;
 
 use crate::peers;
 use persevere::prelude::retry as retry_in_place;
-use persevere::{
-    Backoff, BlockingTimer, Budget, Jitter, Nested, Policy, Retryable, ThreadTimer, TimedOut, Timer, Verdict, retry,
-    retry_async,
-};
+use persevere::{guard::{Budget, Nested}, time::{BlockingTimer, ThreadTimer, Timer}, Backoff, Jitter, Policy, Retryable, TimedOut, Verdict, retry, retry_async};
 
 pub const CALLS: u64 = 100;
 

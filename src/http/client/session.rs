@@ -84,7 +84,7 @@ macro_rules! guarded {
             /// waits for each piece of the page as long as its own timeouts say.
             ///
             /// ```no_run
-            /// use persevere::{Policy, http::RetryClient};
+            /// use persevere::{http::RetryClient, Policy};
             /// use std::time::Duration;
             ///
             /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).hint_from(|answer| {

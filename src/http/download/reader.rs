@@ -35,7 +35,7 @@ use crate::verdict::{Retryable as _, Verdict};
 /// body of ureq, too, and then the download goes on where it was cut. In blocking reqwest they limit each read.
 ///
 /// ```no_run
-/// use persevere::{Policy, http::RetryClient};
+/// use persevere::{http::RetryClient, Policy};
 /// use std::{fs::File, io};
 ///
 /// let client = RetryClient::new(reqwest::blocking::Client::new(), Policy::new().total(5));
@@ -112,7 +112,7 @@ impl<'a> DownloadReader<'a> {
     /// [`is_locked`](DownloadError::is_locked).
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::RetryAgent};
+    /// use persevere::{http::RetryAgent, Policy};
     ///
     /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new().total(5));
     /// let length = agent.get("https://example.org/film").download().to_file("film")?;

@@ -50,7 +50,7 @@ use crate::verdict::{Retryable as _, Verdict};
 /// deadline cut the body, too. After the former the download goes on where it was cut.
 ///
 /// ```no_run
-/// use persevere::{Policy, http::{DownloadError, RetryClient}};
+/// use persevere::{http::{DownloadError, RetryClient}, Policy};
 /// use std::time::Duration;
 ///
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -137,7 +137,7 @@ impl<'a> Download<'a> {
     /// The file may stay locked for a moment, until what is being written is on the disk.
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::{DownloadError, RetryClient}};
+    /// use persevere::{http::{DownloadError, RetryClient}, Policy};
     ///
     /// # async fn f() -> Result<(), DownloadError> {
     /// let client = RetryClient::new(reqwest::Client::new(), Policy::new().total(5));

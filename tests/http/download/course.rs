@@ -7,7 +7,11 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use persevere::http::{Download, DownloadError, DownloadReader, HttpPolicy, RetryAgent, RetryClient, RetryExt as _};
 use persevere::testing::VirtualTimer;
-use persevere::{Breaker, Budget, Event, Fault, Jitter, Policy, Report, Stop, StopReason};
+use persevere::{
+    Event, Fault, Jitter, Policy, Report, StopReason,
+    guard::{Breaker, Budget},
+    time::Stop,
+};
 
 use super::origin::{ASK, Ask, Asked, CLIENTS, Origin, Reply, part, reply, version};
 use crate::faults::install_provider;
@@ -157,7 +161,7 @@ async fn the_limits_count_failures_in_a_row() {
     assert_eq!(error.status().unwrap(), 503);
     assert_eq!(report.stop_reason(), Some(StopReason::Exhausted));
     assert_eq!(origin.asked().len(), 4);
-    assert_eq!(report.failures().last().map(persevere::Failure::fault), Some(Fault::Throttle));
+    assert_eq!(report.failures().last().map(persevere::report::Failure::fault), Some(Fault::Throttle));
 }
 
 #[tokio::test]

@@ -348,7 +348,7 @@ async fn a_status_made_of_ours_is_found_again() {
     assert_eq!(Status::from(timed_out).code(), Code::DeadlineExceeded);
     check("TimedOut", Status::from(timed_out), LATE);
 
-    let breaker = persevere::Breaker::new().min_outcomes(1);
+    let breaker = persevere::guard::Breaker::new().min_outcomes(1);
     let now = Duration::from_secs(100);
     breaker.admit(now).unwrap().failed(now);
     let rejected: Rejected = breaker.admit(now + Duration::from_secs(2)).unwrap_err();

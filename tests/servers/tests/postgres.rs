@@ -662,7 +662,7 @@ mod what_transparent_leaves {
 mod what_an_entry_point_makes {
     use super::*;
     use persevere::transaction::Failed;
-    use persevere::{Breaker, Cut, Policy, Rejected, retry_async};
+    use persevere::{guard::Breaker, Cut, Policy, Rejected, retry_async};
 
     fn refusal() -> Rejected {
         let breaker = Breaker::new().min_outcomes(1);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use persevere::{Breaker, Cut, Fault, Rejected, Retryable, TimedOut, Verdict};
+use persevere::{guard::Breaker, Cut, Fault, Rejected, Retryable, TimedOut, Verdict};
 use redis::aio::MultiplexedConnection;
 use redis::{Connection, ErrorKind, RedisError, RedisResult, Value};
 use tests_servers::{PERMANENT, Peer, Proxy, assert_verdict, err, nobody, peer, unknown, unsent, until};

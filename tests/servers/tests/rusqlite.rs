@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use persevere::{Breaker, Cut, Fault, Rejected, Retryable, TimedOut};
+use persevere::{guard::Breaker, Cut, Fault, Rejected, Retryable, TimedOut};
 use rusqlite::{Connection, Error, OpenFlags, TransactionBehavior};
 use tests_servers::{PERMANENT, assert_verdict, err, unsent};
 

@@ -19,7 +19,7 @@ impl<B: RequestBuilder, R> RetryRequest<B, R> {
     /// the error, use [`keep_response`](CheckedRequest::keep_response).
     ///
     /// ```no_run
-    /// use persevere::{Report, http::RetryClient};
+    /// use persevere::{http::RetryClient, Report};
     ///
     /// # async fn f(client: RetryClient) -> Result<(), reqwest::Error> {
     /// let numbers: Vec<u32> = client.get("https://example.org/numbers").error_for_status().json().await?;

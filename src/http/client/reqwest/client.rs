@@ -25,7 +25,7 @@ use crate::http::HttpPolicy;
 /// it has the breaker's pause as its `Retry-After`, and says in its body that nothing was sent.
 ///
 /// ```no_run
-/// use persevere::{Policy, http::{HttpPolicy, RetryClient}};
+/// use persevere::{http::{HttpPolicy, RetryClient}, Policy};
 ///
 /// # async fn f(client: reqwest::Client) -> Result<(), reqwest::Error> {
 /// let client = RetryClient::new(client, Policy::new())
@@ -76,7 +76,7 @@ impl<C: Client> RetryClient<C> {
     /// reqwest's own.
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::RetryClient};
+    /// use persevere::{http::RetryClient, Policy};
     /// use reqwest::redirect;
     ///
     /// let client = RetryClient::build(reqwest::Client::builder(), redirect::Policy::default(), Policy::new());

@@ -133,7 +133,7 @@ macro_rules! prepare {
             /// through.
             ///
             /// ```no_run
-            /// use persevere::{Policy, http::{HttpPolicy, RetryClient}};
+            /// use persevere::{http::{HttpPolicy, RetryClient}, Policy};
             /// use reqwest::header::{AUTHORIZATION, HeaderValue};
             ///
             /// # fn token(new: bool) -> HeaderValue { HeaderValue::from_static("") }
@@ -158,7 +158,7 @@ macro_rules! prepare {
             /// Makes the body anew for each attempt, so that a stream or a file can be sent again.
             ///
             /// ```no_run
-            /// use persevere::{Policy, http::RetryClient};
+            /// use persevere::{http::RetryClient, Policy};
             ///
             /// # async fn f(client: RetryClient) -> Result<(), reqwest::Error> {
             /// let response = client.put("https://example.org/backup").body_with(|| "made anew").send().await?;

@@ -22,7 +22,7 @@ use crate::report::{ByDisplay, Report, Reporting};
 /// [`idempotent`](RetryRequest::idempotent).
 ///
 /// ```no_run
-/// use persevere::{Policy, Report, http::RetryExt as _};
+/// use persevere::{http::RetryExt as _, Policy, Report};
 ///
 /// # async fn f(client: reqwest::Client) -> Result<(), reqwest::Error> {
 /// let page = client.get("https://example.org/").retry(Policy::new()).text().await?;
@@ -131,7 +131,7 @@ impl<B: RequestBuilder, P, C, K, O, H, T> RetryRequest<B, Retry<P, C, K, O, H, T
     /// Writes what happens to this request into the report, and keeps its policy; see [`Retry::report`].
     ///
     /// ```no_run
-    /// use persevere::{Report, http::RetryClient};
+    /// use persevere::{http::RetryClient, Report};
     ///
     /// # async fn f(client: RetryClient) -> Result<(), reqwest::Error> {
     /// let mut report = Report::new();

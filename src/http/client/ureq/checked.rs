@@ -22,7 +22,7 @@ impl<R> AgentRequest<R> {
     /// [`keep_response`](CheckedAgentRequest::keep_response).
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::RetryAgent};
+    /// use persevere::{http::RetryAgent, Policy};
     ///
     /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
     /// let mut refused = None;

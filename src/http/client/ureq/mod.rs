@@ -48,7 +48,7 @@ where
 /// the agent makes an error of a status (`http_status_as_error`), so does this, when retries have run out.
 ///
 /// ```no_run
-/// use persevere::{Policy, http::{HttpPolicy, RetryAgent}};
+/// use persevere::{http::{HttpPolicy, RetryAgent}, Policy};
 ///
 /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new())
 ///     .mount("https://slow.example.org/", HttpPolicy::new(Policy::new().total(8)).also_retry(404));

@@ -152,7 +152,7 @@ impl<R> AgentRequest<R> {
     /// Whether a status is an error is the agent's setting, or [`error_for_status`](AgentRequest::error_for_status).
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::RetryAgent};
+    /// use persevere::{http::RetryAgent, Policy};
     /// use std::time::Duration;
     ///
     /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
@@ -221,7 +221,7 @@ impl<R> AgentRequest<R> {
     /// It has no length, unless you set a `Content-Length`, and is then sent in chunks.
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::RetryAgent};
+    /// use persevere::{http::RetryAgent, Policy};
     /// use std::fs::File;
     ///
     /// let agent = RetryAgent::new(ureq::Agent::new_with_defaults(), Policy::new());
@@ -244,7 +244,7 @@ impl<R> AgentRequest<R> {
     /// its method. Several are called in their order.
     ///
     /// ```no_run
-    /// use persevere::{Policy, http::{HttpPolicy, RetryAgent}};
+    /// use persevere::{http::{HttpPolicy, RetryAgent}, Policy};
     ///
     /// # fn token(new: bool) -> http::HeaderValue { http::HeaderValue::from_static("") }
     /// let policy = HttpPolicy::new(Policy::new()).also_retry(401);

@@ -8,9 +8,7 @@ use core::future::{Ready, ready};
 use core::panic::PanicInfo;
 use core::time::Duration;
 
-use persevere::{
-    BlockingTimer, Event, Fault, Jitter, Decision, Policy, Report, Retryable, Run, Timer, Verdict, retry, retry_async,
-};
+use persevere::{run::{Decision, Run}, time::{BlockingTimer, Timer}, Event, Fault, Jitter, Policy, Report, Retryable, Verdict, retry, retry_async};
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {

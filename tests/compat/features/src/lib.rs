@@ -42,20 +42,20 @@ pub fn jitter() -> Result<u8, Busy> {
 /// A default timer for async runs.
 #[cfg(feature = "tokio")]
 pub async fn tokio() -> Result<u8, Busy> {
-    persevere::retry_async(Policy::new().timer(persevere::TokioTimer), || async { Ok::<u8, Busy>(1) }).await?;
+    persevere::retry_async(Policy::new().timer(persevere::time::TokioTimer), || async { Ok::<u8, Busy>(1) }).await?;
     persevere::retry_async(Policy::new(), || async { Ok(1) }).await
 }
 
 /// A timer for any executor.
 #[cfg(feature = "futures-timer")]
 pub async fn futures_timer() -> Result<u8, Busy> {
-    persevere::retry_async(Policy::new().timer(persevere::FuturesTimer), || async { Ok(1) }).await
+    persevere::retry_async(Policy::new().timer(persevere::time::FuturesTimer), || async { Ok(1) }).await
 }
 
 /// A timer for the browser.
 #[cfg(feature = "wasm")]
 pub async fn wasm() -> Result<u8, Busy> {
-    persevere::retry_async(Policy::new().timer(persevere::WasmTimer), || async { Ok(1) }).await
+    persevere::retry_async(Policy::new().timer(persevere::time::WasmTimer), || async { Ok(1) }).await
 }
 
 /// Policies in files.
