@@ -11,7 +11,7 @@ use crate::verdict::{Fault, Verdict};
 /// New bytes after which the waits begin anew, unless set.
 pub(crate) const EARNED: u64 = 64 * 1024;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub(crate) facts: Option<Facts>,
     /// The head of the answer that brought this version's first byte.
@@ -21,6 +21,8 @@ pub(crate) struct Content {
     /// The furthest position of any version, and what it was when the attempt began.
     furthest: u64,
     began: u64,
+    /// And what it was when the last request was sent, of which an attempt may have several.
+    sent: u64,
     /// Where the body that is being read must end.
     until: Option<u64>,
     asked: Asked,
@@ -74,6 +76,7 @@ impl Content {
             have: 0,
             furthest: 0,
             began: 0,
+            sent: 0,
             until: None,
             asked: Asked::Whole,
             anew: false,
@@ -132,6 +135,7 @@ impl Content {
             }
         }
         self.asked = asked;
+        self.sent = self.furthest;
     }
 
     /// Takes the head of an answer.
@@ -208,15 +212,16 @@ impl Content {
         }
     }
 
-    /// Whether the attempt brought so much that the rest may be asked for without a pause.
-    pub(crate) const fn has_earned(&self) -> bool {
-        self.furthest - self.began >= self.settings.earned
+    /// Whether the last request brought so much that the rest may be asked for without a pause.
+    pub(crate) const fn may_ask_on(&self) -> bool {
+        self.furthest - self.sent >= self.settings.earned
     }
 
     /// Adds to the verdict on a failure what is known of the content.
     pub(crate) fn judge(&self, mut verdict: Verdict) -> Verdict {
         if self.furthest > self.began {
-            verdict = if self.has_earned() { verdict.earned() } else { verdict.progressed() };
+            let earned = self.furthest - self.began >= self.settings.earned;
+            verdict = if earned { verdict.earned() } else { verdict.progressed() };
         }
         verdict.transient &= self.can_go_on();
         verdict

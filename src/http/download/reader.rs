@@ -196,7 +196,7 @@ where
             let outcome = match body.read(buffer) {
                 Ok(0) => match content.end() {
                     Ended::Whole => Ok(End::Whole),
-                    Ended::Rest if content.has_earned() => {
+                    Ended::Rest if content.may_ask_on() => {
                         (self.body, new) = (None, false);
                         continue;
                     }

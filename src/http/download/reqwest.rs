@@ -226,7 +226,7 @@ impl<'a> Download<'a> {
                                 fetch.course.settle(Ok(End::Whole), &self.content);
                             }
                         }
-                        Ended::Rest if self.content.has_earned() => self.connect(None, false),
+                        Ended::Rest if self.content.may_ask_on() => self.connect(None, false),
                         Ended::Rest | Ended::Cut => self.connect(Some(Ok(End::Failed(CUT, Cause::Cut))), true),
                     },
                 },
@@ -237,9 +237,8 @@ impl<'a> Download<'a> {
 
     /// Goes on after this outcome of the last attempt, in a new attempt or in the same.
     fn connect(&mut self, last: Option<Outcome<Error>>, new: bool) {
-        let content = mem::replace(&mut self.content, Content::new(false, 0));
         if let Stage::Begin(fetch) | Stage::Reading(fetch, _) = mem::replace(&mut self.stage, Stage::Done) {
-            self.stage = Stage::Connecting(Box::pin(connect(fetch, content, last, new)));
+            self.stage = Stage::Connecting(Box::pin(connect(fetch, self.content.clone(), last, new)));
         }
     }
 }

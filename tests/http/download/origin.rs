@@ -150,9 +150,11 @@ pub(crate) struct Ask {
     pub(crate) trusting: bool,
     /// Whether the client decompresses by itself.
     pub(crate) decodes: bool,
+    /// Whether it waits for [`STALL`] alone. A busy machine may be slower than that.
+    pub(crate) impatient: bool,
 }
 
-pub(crate) const ASK: Ask = Ask { total: 3, restarts: 1, trusting: false, decodes: false };
+pub(crate) const ASK: Ask = Ask { total: 3, restarts: 1, trusting: false, decodes: false, impatient: false };
 
 /// What came of a download.
 #[derive(Debug)]
@@ -170,25 +172,34 @@ pub(crate) const STALL: Duration = Duration::from_millis(150);
 /// What takes long to build.
 struct Built {
     runtime: tokio::runtime::Runtime,
-    /// One that does not decompress, and one that does.
-    reqwest: [reqwest::Client; 2],
-    blocking: [reqwest::blocking::Client; 2],
-    ureq: ureq::Agent,
+    /// One that does not decompress, and one that does, and two that are impatient.
+    reqwest: [reqwest::Client; 4],
+    blocking: [reqwest::blocking::Client; 4],
+    ureq: [ureq::Agent; 2],
 }
 
 static CLIENTS_BUILT: LazyLock<Built> = LazyLock::new(|| {
     install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let reqwest = |gzip| reqwest::Client::builder().no_proxy().gzip(gzip).read_timeout(STALL).build().unwrap();
-    let blocking = |gzip| reqwest::blocking::Client::builder().no_proxy().gzip(gzip).timeout(STALL).build().unwrap();
-    let ureq = ureq::Agent::config_builder().proxy(None).timeout_per_read(Some(STALL)).build().new_agent();
-    Built { runtime, reqwest: [false, true].map(reqwest), blocking: [false, true].map(blocking), ureq }
+    let stall = |impatient| if impatient { STALL } else { Duration::from_secs(20) };
+    let kinds = [(false, false), (true, false), (false, true), (true, true)];
+    let reqwest = kinds.map(|(gzip, impatient)| {
+        reqwest::Client::builder().no_proxy().gzip(gzip).read_timeout(stall(impatient)).build().unwrap()
+    });
+    let blocking = kinds.map(|(gzip, impatient)| {
+        reqwest::blocking::Client::builder().no_proxy().gzip(gzip).timeout(stall(impatient)).build().unwrap()
+    });
+    let ureq = [false, true].map(|impatient| {
+        ureq::Agent::config_builder().proxy(None).timeout_per_read(Some(stall(impatient))).build().new_agent()
+    });
+    Built { runtime, reqwest, blocking, ureq }
 });
 
 impl Client {
     /// Downloads this, in virtual time. What is held is thrown away where the position goes back.
     pub(crate) fn download(self, url: &str, ask: Ask) -> Got {
-        let Ask { total, restarts, trusting, decodes } = ask;
+        let Ask { total, restarts, trusting, decodes, impatient } = ask;
+        let kind = usize::from(decodes) + 2 * usize::from(impatient);
         let clients = &*CLIENTS_BUILT;
         let timer = VirtualTimer::new();
         let mut report = Report::new();
@@ -196,7 +207,7 @@ impl Client {
         let mut body = Vec::new();
         let (ended, length) = match self {
             Self::Async => clients.runtime.block_on(async {
-                let session = RetryClient::new(clients.reqwest[usize::from(decodes)].clone(), Policy::new());
+                let session = RetryClient::new(clients.reqwest[kind].clone(), Policy::new());
                 let mut download = session.get(url).policy(policy).download().restarts(restarts);
                 if trusting {
                     download = download.trust_connection_end();
@@ -215,12 +226,12 @@ impl Client {
                 (ended, download.total())
             }),
             Self::Blocking => {
-                let session = RetryClient::new(clients.blocking[usize::from(decodes)].clone(), Policy::new());
+                let session = RetryClient::new(clients.blocking[kind].clone(), Policy::new());
                 read(session.get(url).policy(policy).download().restarts(restarts), trusting, &mut body)
             }
             // It decompresses wherever its feature is on.
             Self::Ureq => {
-                let session = RetryAgent::new(clients.ureq.clone(), Policy::new());
+                let session = RetryAgent::new(clients.ureq[usize::from(impatient)].clone(), Policy::new());
                 read(session.get(url).policy(policy).download().restarts(restarts), trusting, &mut body)
             }
         };
@@ -244,7 +255,7 @@ impl Client {
                 session.get(url).policy(policy).download().restarts(ask.restarts).to_file(path)
             }
             Self::Ureq => {
-                let session = RetryAgent::new(clients.ureq.clone(), Policy::new());
+                let session = RetryAgent::new(clients.ureq[0].clone(), Policy::new());
                 session.get(url).policy(policy).download().restarts(ask.restarts).to_file(path)
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::origin::{Ask, Asked, CLIENTS, Client, Origin, Reply, chunked, part, reply, version};
+use super::origin::{ASK, Ask, Asked, CLIENTS, Client, Origin, Reply, chunked, part, reply, version};
 
 /// What shows which version it is.
 #[derive(Clone, Copy, Debug)]
@@ -223,7 +223,7 @@ impl Stage {
         let Scenario { client, total, restarts, .. } = scenario;
         let versions: Vec<_> = (0..=scenario.script.len()).map(|number| scenario.content(number)).collect();
         *self.playing.lock().unwrap() = (scenario, 0);
-        let got = client.download(&self.origin.url(), Ask { total, restarts, trusting: false, decodes: false });
+        let got = client.download(&self.origin.url(), Ask { total, restarts, ..ASK });
         let asked = self.origin.take();
         let context = format!("{:?}, {} bytes, {asked:#?}", got.ended, got.body.len());
         if got.ended.is_ok() {

@@ -311,9 +311,9 @@ fn a_silent_server_is_a_break() {
         0 => Reply { stalls: true, ..reply(200, TAG, &v1(), CUT) },
         _ => right(asked, TAG, &v1()),
     };
-    each(ASK, answer, |context, got, asked| {
+    each(Ask { impatient: true, total: 20, ..ASK }, answer, |context, got, asked| {
         is_whole(context, &got, &v1());
-        assert_eq!(ranges(asked), [None, Some(CUT)], "{context}");
+        assert!(asked.len() >= 2, "{context}");
     });
 }
 
