@@ -5,11 +5,13 @@
 //! nothing is continued, whatever the length says.
 
 use core::str;
+use core::time::Duration;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::string::ToString as _;
+use std::time::Instant;
 use std::vec::Vec;
 
 use ::http::HeaderValue;
@@ -17,8 +19,10 @@ use ::http::HeaderValue;
 use super::error::Cause;
 use super::rules::Facts;
 
-/// After so many bytes they are brought to the disk, and noted.
+/// After so many bytes, or so much time, what came is brought to the disk and noted. A process that is killed loses no
+/// more than this.
 const SYNCED: u64 = 16 * 1024 * 1024;
+const NOTED: Duration = Duration::from_secs(1);
 
 /// How much is written at once.
 pub(crate) const BUFFER: usize = 256 * 1024;
@@ -37,6 +41,8 @@ pub(crate) struct Part {
     pub(crate) have: u64,
     /// How many of them are known to be on the disk.
     synced: u64,
+    /// When that was noted.
+    noted: Instant,
     /// Whether they may be continued.
     kept: bool,
     finished: bool,
@@ -55,7 +61,8 @@ impl Part {
         let facts = locked(&beside(&path, ".part.facts"))?;
         let bytes =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(&path, ".part"))?;
-        let mut this = Self { path, bytes, facts, have: 0, synced: 0, kept: false, finished: false };
+        let mut this =
+            Self { path, bytes, facts, have: 0, synced: 0, noted: Instant::now(), kept: false, finished: false };
         let mut text = Vec::new();
         (&this.facts).take(LONGEST).read_to_end(&mut text)?;
         let kept = read(&text, key);
@@ -95,7 +102,7 @@ impl Part {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.write_all(bytes)?;
         self.have = self.have.saturating_add(bytes.len() as u64);
-        if self.have - self.synced >= SYNCED { self.sync() } else { Ok(()) }
+        if self.have - self.synced >= SYNCED || self.noted.elapsed() >= NOTED { self.sync() } else { Ok(()) }
     }
 
     /// Brings what is held to the disk, and notes how much that is.
@@ -106,6 +113,7 @@ impl Part {
             self.facts.sync_data()?;
             self.synced = self.have;
         }
+        self.noted = Instant::now();
         Ok(())
     }
 
@@ -209,4 +217,72 @@ fn read(text: &[u8], key: u64) -> Option<(Facts, u64)> {
     facts.total = total;
     let right = begun && found == Some(key) && facts.if_range.is_some() && total.is_some_and(|total| good <= total);
     right.then_some((facts, good))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: u64 = 7;
+
+    fn facts() -> Facts {
+        let tag = Some(HeaderValue::from_static("\"v1\""));
+        Facts { if_range: tag.clone(), total: Some(1 << 40), etag: tag, last_modified: None, encoding: None }
+    }
+
+    /// What a later process would find, if this one was killed.
+    fn noted(path: &Path) -> Option<(Facts, u64)> {
+        read(&fs::read(beside(path, ".part.facts")).unwrap(), KEY)
+    }
+
+    #[test]
+    fn what_came_is_noted_while_it_comes() {
+        let folder = std::env::temp_dir().join(std::format!("persevere-part-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("film");
+        let (mut part, found) = Part::open(path.clone(), KEY).unwrap();
+        assert_eq!(found, None);
+        part.begin(KEY, &facts()).unwrap();
+        assert_eq!(noted(&path), Some((facts(), 0)));
+        part.write(b"few").unwrap();
+        assert_eq!(noted(&path), Some((facts(), 0)));
+        // A second later.
+        part.noted -= NOTED;
+        part.write(b"more").unwrap();
+        assert_eq!(noted(&path), Some((facts(), 7)));
+        part.write(b"few").unwrap();
+        assert_eq!(noted(&path), Some((facts(), 7)));
+        part.write(&std::vec![0; SYNCED as usize]).unwrap();
+        assert_eq!(noted(&path), Some((facts(), 10 + SYNCED)));
+        part.write(b"few").unwrap();
+        drop(part);
+        assert_eq!(noted(&path), Some((facts(), 13 + SYNCED)));
+        let (part, found) = Part::open(path, KEY).unwrap();
+        assert_eq!((part.have, found), (13 + SYNCED, Some(facts())));
+        part.finish().unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn facts_are_read_as_they_were_written() {
+        let value = |text: &[u8]| HeaderValue::from_bytes(text).ok();
+        let odd = Facts {
+            if_range: value(b"\"a b\xff: c\""),
+            total: Some(0),
+            etag: value(b"\"a b\xff: c\""),
+            last_modified: value(b""),
+            encoding: value(b"gzip "),
+        };
+        for facts in [facts(), odd] {
+            let text = written(&facts, KEY).unwrap();
+            assert_eq!(read(&text, KEY), Some((facts, 0)));
+            assert_eq!(read(&text, KEY + 1), None);
+            assert_eq!(read(&[&text, &b"good 9"[..]].concat(), KEY).map(|found| found.1), Some(0));
+            assert_eq!(read(&[&text, &b"good x\n"[..]].concat(), KEY), None);
+        }
+        assert!(read(&[&written(&facts(), KEY).unwrap(), &b"good 9\n"[..]].concat(), KEY).is_some());
+        assert_eq!(written(&Facts { if_range: None, ..facts() }, KEY), None);
+        assert_eq!(read(b"", KEY), None);
+    }
 }
