@@ -23,7 +23,7 @@ fn wait(answer: &http::Response<Vec<u8>>) -> Option<Duration> {
 
 /// The waits: up to a fifth is added to each.
 fn check(report: &Report, seconds: &[u64]) {
-    let waits: Vec<_> = report.failures().filter_map(|failure| failure.wait()).collect();
+    let waits: Vec<_> = report.failures().filter_map(persevere::report::Failure::wait).collect();
     assert_eq!(waits.len(), seconds.len(), "{report}");
     for (wait, &seconds) in waits.iter().zip(seconds) {
         let asked = Duration::from_secs(seconds);

@@ -22,7 +22,7 @@ use crate::http::Statuses;
 use crate::policy::Policy;
 use crate::report::{ByDisplay, Report, Reporting};
 
-/// A request of a [`RetryAgent`].
+/// A request of a [`RetryAgent`](super::RetryAgent).
 ///
 /// An attempt ends when the body is read, so a body that breaks is fetched again; after `call`, which gives the response
 /// as soon as its head is there, reading the body is the caller's. A policy's [`when_ok`](Retry::when_ok) is asked about
@@ -32,7 +32,7 @@ use crate::report::{ByDisplay, Report, Reporting};
 /// whatever timeouts the agent has. ureq closes a connection with an unread page, so the next attempt opens a new one.
 /// A response without a page keeps its connection.
 ///
-/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`]. A body is
+/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`](crate::http::HttpPolicy::for_request). A body is
 /// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again
 /// whatever its method and the error. Without a body nothing tells: when a connection fails, a redirect may have led
 /// there, and the first server has executed the request. Then one that is not idempotent is sent again only if the agent
