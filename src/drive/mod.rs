@@ -35,10 +35,14 @@ use crate::drive::before::{Before, BeforeAsync, BeforeBlocking, Keep, Make, Make
 use crate::drive::bound::{Bound, Guard, Lent};
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::{Blocking, Failure, Plan, Timing};
+#[cfg(feature = "reqwest")]
+use crate::drive::rest::rest;
 use crate::drive::retry::Retry;
 use crate::drive::signal::{BlockingSignal, Signal};
 use crate::observe::around::{self, Around};
 use crate::observe::event::{Attempt, Event};
+#[cfg(feature = "reqwest")]
+use crate::observe::word::NoWord;
 use crate::observe::word::NoneAwaited;
 use crate::observe::{Failed, Observe, Observer, Refuse, Retrying, Unknown};
 use crate::policy::Policy;
@@ -368,6 +372,24 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         if O::GATED { observe.refuse(nanos::from(now(timer))) } else { None }
     }
 
+    /// Returns how long a gate holds the attempt that is due back.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn hold_at(&mut self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> u64 {
+        if !O::GATED {
+            return 0;
+        }
+        let now = nanos::from(now(&self.retry.timer));
+        self.retry.observe.hold(now, memory.state().left_nanos(now))
+    }
+
+    /// Returns whether the deadline has passed, or the run was told to stop. It ends nothing.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    fn is_over_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> bool {
+        P::Signal::ANY && self.retry.plan.signal().is_stopped()
+            || self.retry.plan.within() != u64::MAX
+                && memory.state().left_nanos(nanos::from(now(&self.retry.timer))) == 0
+    }
+
     /// As `refuse_at`, for a door that can answer without an error of the operation's.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
     fn admit_at(&mut self, now: impl FnOnce(&T) -> Duration) -> Result<(), Rejected> {
@@ -634,6 +656,25 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         outcome
     }
 
+    /// Waits until a gate is open. Returns whether the run goes on: neither did the deadline pass, nor was it told to stop.
+    #[cfg(any(feature = "reqwest", feature = "ureq"))]
+    pub(crate) fn passes_gate(&mut self, memory: &Memory) -> bool
+    where
+        P::Signal: BlockingSignal,
+        T: BlockingTimer,
+    {
+        loop {
+            let hold = self.hold_at(memory, T::now);
+            if hold == 0 {
+                return true;
+            }
+            self.wait_blocking(hold);
+            if self.is_over_at(memory, T::now) {
+                return false;
+            }
+        }
+    }
+
     /// Lets the attempt that is due begin, or not.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
     pub(crate) fn admit_blocking(&mut self) -> Result<(), Rejected>
@@ -812,6 +853,24 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         T: Timer,
     {
         self.late_at(memory, T::now)
+    }
+
+    /// As `passes_gate`, for an async entry point.
+    #[cfg(feature = "reqwest")]
+    pub(crate) async fn passes_gate_async(&mut self, memory: &Memory) -> bool
+    where
+        T: Timer,
+    {
+        loop {
+            let hold = self.hold_at(memory, T::now);
+            if hold == 0 {
+                return true;
+            }
+            rest(pin!(self.sleep(hold)), NoWord, self.signal()).await;
+            if self.is_over_at(memory, T::now) {
+                return false;
+            }
+        }
     }
 
     /// Lets the attempt that is due begin, or not.

@@ -2,8 +2,14 @@
 
 use core::fmt;
 use core::time::Duration;
+#[cfg(feature = "std")]
+use std::sync::Arc;
 
 use crate::guard::budget::fraction;
+pub use crate::guard::change::BreakerChange;
+use crate::guard::change::Hook;
+#[cfg(feature = "std")]
+use crate::guard::change::SharedHook;
 use crate::guard::sync::{AcqRel, Acquire, AtomicU64, const_fn};
 use crate::guard::window::Window;
 use crate::policy::{Cause, Contradiction, Guard};
@@ -67,6 +73,7 @@ pub struct Breaker {
     /// The share as a fraction.
     part: (u64, u64),
     least: u32,
+    hook: Hook,
 }
 
 /// What a [`Breaker`] does with attempts.
@@ -96,6 +103,16 @@ enum Mode {
     Closed,
     Open,
     Probing,
+}
+
+impl Mode {
+    const fn state(self) -> BreakerState {
+        match self {
+            Self::Closed => BreakerState::Closed,
+            Self::Open => BreakerState::Open,
+            Self::Probing => BreakerState::HalfOpen,
+        }
+    }
 }
 
 /// The clock's microseconds wrap after two years; differences are taken in that ring.
@@ -155,6 +172,7 @@ impl Breaker {
                 share: 0.5,
                 part: (1, 2),
                 least: 10,
+                hook: Hook::None,
             }
         }
     }
@@ -189,6 +207,44 @@ impl Breaker {
         let micros = nanos::from(pause).div_ceil(1000);
         self.pause = if micros > LONGEST { LONGEST } else { micros };
         self
+    }
+
+    /// Calls this when the breaker changes its state. Closures that keep nothing fit, too.
+    ///
+    /// It is called by whoever changes it, in the middle of a run, so it should be quick. A panic in it passes through. With
+    /// the feature `metrics` each change is also counted, as `persevere.breaker.changes` with the label `breaker.state`.
+    ///
+    /// ```
+    /// use persevere::guard::{Breaker, BreakerState};
+    /// use std::time::Duration;
+    ///
+    /// static BREAKER: Breaker = Breaker::new().min_outcomes(1).on_change(|change| println!("breaker: {change}")).valid();
+    ///
+    /// BREAKER.admit(Duration::ZERO)?.failed(Duration::ZERO); // breaker: closed to open
+    /// # Ok::<(), persevere::Rejected>(())
+    /// ```
+    #[allow(clippy::forget_non_drop)] // Without `std` there is nothing to drop.
+    pub const fn on_change(mut self, hook: fn(BreakerChange)) -> Self {
+        // What was there before keeps nothing yet: only a map by key gives a hook that does, and it comes last.
+        core::mem::forget(core::mem::replace(&mut self.hook, Hook::Plain(hook)));
+        self
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn on_change_shared(mut self, hook: Arc<SharedHook>) -> Self {
+        self.hook = Hook::Shared(hook);
+        self
+    }
+
+    /// Returns whether nothing is lost if it is forgotten: it is not open, nor waits for its probe.
+    #[cfg(feature = "std")]
+    pub(crate) fn may_be_forgotten(&self, now: Duration) -> bool {
+        let state = self.load();
+        match state.mode {
+            Mode::Closed => true,
+            Mode::Open => state.pause_left(micros(now), self.pause) == 0,
+            Mode::Probing => false,
+        }
     }
 
     /// Finds the first contradiction, if there is one.
@@ -342,8 +398,13 @@ impl Breaker {
     }
 
     fn change(&self, from: State, to: State) -> Result<(), State> {
-        let changed = self.state.compare_exchange(from.pack(), to.pack(), AcqRel, Acquire);
-        changed.map(drop).map_err(State::unpack)
+        match self.state.compare_exchange(from.pack(), to.pack(), AcqRel, Acquire) {
+            Ok(_) => {
+                self.hook.tell(BreakerChange { from: from.mode.state(), to: to.mode.state() });
+                Ok(())
+            }
+            Err(found) => Err(State::unpack(found)),
+        }
     }
 }
 

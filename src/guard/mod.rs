@@ -7,8 +7,14 @@ pub(crate) mod beside;
 mod breaker;
 #[cfg(target_has_atomic = "64")]
 mod budget;
+#[cfg(target_has_atomic = "64")]
+mod change;
+#[cfg(target_has_atomic = "64")]
+mod gate;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 mod guards;
+#[cfg(all(feature = "std", target_has_atomic = "64"))]
+mod keyed;
 #[cfg(feature = "std")]
 pub(crate) mod nesting;
 #[cfg(target_has_atomic = "64")]
@@ -21,15 +27,19 @@ mod throttle;
 mod window;
 
 #[cfg(target_has_atomic = "64")]
-pub use self::breaker::{Breaker, BreakerState, Permit};
+pub use self::breaker::{Breaker, BreakerChange, BreakerState, Permit};
 #[cfg(target_has_atomic = "64")]
 pub use self::budget::Budget;
+#[cfg(target_has_atomic = "64")]
+pub use self::gate::Gate;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-pub use self::budget::Budgets;
+pub(crate) use self::guards::{ByHost, Guards};
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-pub(crate) use self::guards::Guards;
+pub use self::keyed::{Breakers, Budgets, Forgettable, Gates, Keyed, Throttles};
 #[cfg(all(not(target_has_atomic = "64"), any(feature = "reqwest", feature = "ureq")))]
 pub(crate) type Guards = ();
+#[cfg(all(not(target_has_atomic = "64"), any(feature = "reqwest", feature = "ureq")))]
+pub(crate) type ByHost = ();
 #[cfg(feature = "std")]
 pub use self::nesting::Nested;
 #[cfg(target_has_atomic = "64")]

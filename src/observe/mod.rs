@@ -38,6 +38,12 @@ pub trait Observer {
     #[inline]
     fn started(&mut self, _now: u64, _name: Option<&'static str>) {}
 
+    /// How long the attempt is held back, in nanoseconds, with so much left of the deadline. It may be refused instead.
+    #[inline]
+    fn hold(&mut self, _now: u64, _left: u64) -> u64 {
+        0
+    }
+
     /// May the attempt begin? If not, the run ends.
     #[inline]
     fn admit(&mut self, _now: u64) -> Result<(), Rejected> {
@@ -203,6 +209,11 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn started(&mut self, now: u64, name: Option<&'static str>) {
         self.0.started(now, name);
         self.1.started(now, name);
+    }
+
+    #[inline]
+    fn hold(&mut self, now: u64, left: u64) -> u64 {
+        self.0.hold(now, left).max(self.1.hold(now, left))
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::time::nanos::{self, Brief};
 use crate::verdict::{Fault, Reached, Retryable, Verdict};
 
-/// Means that a breaker or a throttle did not let an attempt begin.
+/// Means that a breaker, a throttle or a gate did not permit an attempt.
 ///
 /// It is transient, a throttle fault with the breaker's pause as its hint. So a run that meets it waits, or ends if that
 /// is too long. Nothing was sent and nothing was done, so it is never reached. The one exception is the end of a run that
@@ -41,6 +41,7 @@ enum Why {
     Open(u64),
     Probing,
     Throttle,
+    Held(u64),
 }
 
 #[cfg(target_has_atomic = "64")]
@@ -57,6 +58,11 @@ impl Rejected {
         Self { why: Why::Throttle, late: false }
     }
 
+    #[cfg_attr(not(any(feature = "reqwest", feature = "ureq")), allow(dead_code))]
+    pub(crate) const fn held(nanos: u64) -> Self {
+        Self { why: Why::Held(nanos), late: false }
+    }
+
     /// As the end of a run that has made an attempt.
     pub(crate) const fn after_an_attempt(self) -> Self {
         Self { late: true, ..self }
@@ -64,11 +70,11 @@ impl Rejected {
 }
 
 impl Rejected {
-    /// Tells when the breaker will let a probe through; `None` where that can't be known, since a probe is under way
+    /// Returns when the breaker lets a probe through, or the gate opens; `None` where that can't be known, since a probe is under way
     /// or the throttle decides by chance.
     pub const fn retry_in(&self) -> Option<Duration> {
         match self.why {
-            Why::Open(nanos) => Some(nanos::duration(nanos)),
+            Why::Open(nanos) | Why::Held(nanos) => Some(nanos::duration(nanos)),
             Why::Probing | Why::Throttle => None,
         }
     }
@@ -79,6 +85,9 @@ impl fmt::Display for Rejected {
         match self.why {
             Why::Open(nanos) => write!(f, "not attempted: the breaker is open for another {}", Brief(nanos)),
             Why::Probing => f.write_str("not attempted: the breaker waits for its probe"),
+            Why::Held(nanos) => {
+                write!(f, "not attempted: the server asked for another {} without requests", Brief(nanos))
+            }
             Why::Throttle => f.write_str("not attempted: the throttle holds it back"),
         }
     }

@@ -86,7 +86,7 @@ fn the_list_has_what_macros_make_and_nothing_that_is_hidden() {
         "impl core::iter::traits::iterator::Iterator for persevere::Backoff",
         // These are made by macros.
         "pub const fn persevere::guard::Budget::new() -> Self",
-        "pub struct persevere::guard::Budgets<K>",
+        "pub type persevere::guard::Budgets<K> = persevere::guard::Keyed<K, persevere::guard::Budget>",
     ] {
         assert!(found.iter().any(|listed| listed == line), "{line}");
     }

@@ -1,6 +1,7 @@
 //! Requests against a server that misbehaves on purpose.
 
 mod body_hints;
+mod by_host;
 mod certificates;
 mod connecting;
 mod doors;

@@ -169,6 +169,12 @@ async fn a_post_is_sent_again_after_a_401_only_if_no_redirect_can_have_led_there
             let answer = session.post(&server.url()).body("order").call();
             assert_eq!((server.posts(), answer.is_ok()), (posts, posts == 2));
         }
+        // One whose settings were changed may follow redirects.
+        let (server, _) = guarded();
+        let agent: ureq::Agent = ureq::Agent::config_builder().max_redirects(0).build().into();
+        let request = RetryAgent::new(agent, policy()).post(&server.url()).config(|config| config.max_redirects(9));
+        assert!(request.body("order").call().is_err());
+        assert_eq!(server.posts(), 1);
         for (redirects, posts) in [(redirect::Policy::default(), 2), (redirect::Policy::none(), 2)] {
             let (server, _) = guarded();
             let session = RetryClient::build(blocking_builder(), redirects, policy()).unwrap();

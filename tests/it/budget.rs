@@ -401,5 +401,5 @@ fn keyed_budgets_print_no_key() {
     let budgets: Budgets<String> = Budgets::new(4, two);
     let _ = budgets.get("user:password@host");
     let shown = format!("{budgets:?}");
-    assert!(shown.starts_with("Budgets { len: 1, capacity: 4") && !shown.contains("password"), "{shown}");
+    assert!(shown.starts_with("Keyed { len: 1, capacity: 4") && !shown.contains("password"), "{shown}");
 }

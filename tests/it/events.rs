@@ -405,6 +405,23 @@ fn runs_are_counted_by_fault_and_stop_reason() {
 }
 
 #[test]
+fn the_changes_of_a_breaker_are_counted_by_the_new_state() {
+    let counted = counted(|| {
+        let breaker = persevere::guard::Breaker::new().min_outcomes(2).open_for(std::time::Duration::from_secs(5));
+        let mut now = std::time::Duration::ZERO;
+        for _ in 0..3 {
+            (0..2).for_each(|_| breaker.admit(now).unwrap().failed(now));
+            now += std::time::Duration::from_secs(5);
+            breaker.admit(now).unwrap().succeeded(now);
+        }
+        breaker.admit(now).unwrap().succeeded(now);
+    });
+    let states = ["closed", "half_open", "open"];
+    let expected = states.map(|state| (format!("persevere.breaker.changes breaker.state={state}"), "3".to_owned()));
+    assert_eq!(counted, expected);
+}
+
+#[test]
 fn no_text_of_an_error_becomes_a_label() {
     let counted = counted(|| {
         for number in 0..100 {

@@ -6,7 +6,7 @@ use std::vec::Vec;
 use ::http::{HeaderMap, Method};
 
 use super::hint::HintFrom;
-use crate::guard::Guards;
+use crate::guard::{ByHost, Guards};
 use crate::http::{HttpPolicy, Statuses};
 use crate::policy::Policy;
 
@@ -63,12 +63,20 @@ pub(super) struct Session {
     /// Whether the request has a policy of its own.
     pub(super) own_policy: bool,
     pub(super) guards: Guards,
+    pub(super) by_host: ByHost,
     pub(super) hint: Option<HintFrom>,
 }
 
 impl Session {
     pub(super) fn new(policy: HttpPolicy, counted: bool) -> Self {
-        Self { mounts: Mounts::new(policy), counted, own_policy: false, guards: Guards::default(), hint: None }
+        Self {
+            mounts: Mounts::new(policy),
+            counted,
+            own_policy: false,
+            guards: Guards::default(),
+            by_host: ByHost::default(),
+            hint: None,
+        }
     }
 }
 
@@ -136,6 +144,98 @@ macro_rules! guarded {
                 self.session.guards.set_throttle(throttle.into());
                 self
             }
+
+            /// Charges the retries to a budget for each host; see [`Keyed`](crate::guard::Keyed) and
+            /// [`Budget`](crate::guard::Budget).
+            ///
+            /// So a host that is down does not close the session for the others. The key is `host:port` of the request's own
+            /// URL, in lower case, wherever redirects lead. It takes the place of a guard of its kind for all hosts.
+            ///
+            /// ```no_run
+            /// use persevere::guard::{Budget, Budgets};
+            /// use persevere::{Policy, http::RetryClient};
+            ///
+            /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).budgets(Budgets::new(1000, Budget::new));
+            /// # let _ = client;
+            /// ```
+            #[must_use]
+            pub fn budgets(
+                mut self,
+                budgets: impl Into<crate::guard::Shared<crate::guard::Budgets<std::string::String>>>,
+            ) -> Self {
+                self.session.by_host.budgets = Some(budgets.into());
+                self
+            }
+
+            /// Asks a breaker for each host before each attempt; see [`Keyed`](crate::guard::Keyed) and
+            /// [`Breaker`](crate::guard::Breaker).
+            ///
+            /// So a host that is down does not close the session for the others. The key is `host:port` of the request's own
+            /// URL, in lower case, wherever redirects lead. It takes the place of a guard of its kind for all hosts.
+            ///
+            /// ```no_run
+            /// use persevere::guard::{Breaker, Breakers};
+            /// use persevere::{Policy, http::RetryClient};
+            ///
+            /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).breakers(Breakers::new(1000, Breaker::new));
+            /// # let _ = client;
+            /// ```
+            #[must_use]
+            pub fn breakers(
+                mut self,
+                breakers: impl Into<crate::guard::Shared<crate::guard::Breakers<std::string::String>>>,
+            ) -> Self {
+                self.session.by_host.breakers = Some(breakers.into());
+                self
+            }
+
+            /// Asks a throttle for each host before the first attempt of each request; see [`Keyed`](crate::guard::Keyed) and
+            /// [`AdaptiveThrottle`](crate::guard::AdaptiveThrottle).
+            ///
+            /// So a host that is down does not close the session for the others. The key is `host:port` of the request's own
+            /// URL, in lower case, wherever redirects lead. It takes the place of a guard of its kind for all hosts.
+            ///
+            /// ```no_run
+            /// use persevere::guard::{AdaptiveThrottle, Throttles};
+            /// use persevere::{Policy, http::RetryClient};
+            ///
+            /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).throttles(Throttles::new(1000, AdaptiveThrottle::new));
+            /// # let _ = client;
+            /// ```
+            #[must_use]
+            pub fn throttles(
+                mut self,
+                throttles: impl Into<crate::guard::Shared<crate::guard::Throttles<std::string::String>>>,
+            ) -> Self {
+                self.session.by_host.throttles = Some(throttles.into());
+                self
+            }
+
+            /// Holds all requests to a host back for as long as it asked one of them to wait; see [`Keyed`](crate::guard::Keyed) and
+            /// [`Gate`](crate::guard::Gate).
+            ///
+            /// So a host that is down does not close the session for the others. The key is `host:port` of the request's own
+            /// URL, in lower case, wherever redirects lead.
+            ///
+            /// A request waits for the gate before its first attempt, too. One that would wait too long or past its deadline
+            /// ends at once, with [`StopReason::HintTooLong`](crate::StopReason::HintTooLong) or
+            /// [`DeadlineExceeded`](crate::StopReason::DeadlineExceeded), as one that a breaker refuses does.
+            ///
+            /// ```no_run
+            /// use persevere::guard::{Gate, Gates};
+            /// use persevere::{Policy, http::RetryClient};
+            ///
+            /// let client = RetryClient::new(reqwest::Client::new(), Policy::new()).gates(Gates::new(1000, Gate::new));
+            /// # let _ = client;
+            /// ```
+            #[must_use]
+            pub fn gates(
+                mut self,
+                gates: impl Into<crate::guard::Shared<crate::guard::Gates<std::string::String>>>,
+            ) -> Self {
+                self.session.by_host.gates = Some(gates.into());
+                self
+            }
         }
     };
 }
@@ -155,9 +255,13 @@ impl Rules {
         self.hint.clone().or_else(|| self.session.as_ref()?.hint.clone())
     }
 
-    /// Takes the session's guards. A request without a session has none.
-    pub(super) fn guards(&mut self) -> Guards {
-        self.session.as_mut().map_or_else(Guards::default, |session| core::mem::take(&mut session.guards))
+    /// Takes the session's guards, for a request to this host, written as `host:port`. One without a session has none.
+    pub(super) fn guards(&mut self, host: impl FnOnce() -> String) -> Guards {
+        let Some(session) = &mut self.session else { return Guards::default() };
+        let mut guards = core::mem::take(&mut session.guards);
+        #[cfg(target_has_atomic = "64")]
+        session.by_host.find(&mut guards, host);
+        guards
     }
 
     /// The rules for this request.

@@ -228,6 +228,9 @@ where
     T: BlockingTimer + Send,
 {
     fn begin(&mut self) -> Result<Option<Duration>, Rejected> {
+        if !self.driver.passes_gate(&self.memory) {
+            return Err(Rejected::held(0));
+        }
         self.driver.admit_blocking()?;
         Ok(self.driver.scoped(&self.memory, |limit| limit))
     }

@@ -127,6 +127,9 @@ where
 {
     fn begin(&mut self) -> Boxed<'_, Result<Option<Duration>, Rejected>> {
         Box::pin(async {
+            if !self.driver.passes_gate_async(&self.memory).await {
+                return Err(Rejected::held(0));
+            }
             self.driver.admit()?;
             Ok(self.driver.lead(&self.memory).await)
         })

@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::boxed::Box;
 use std::string::String;
 
-use ::reqwest::{Error, Response};
+use ::reqwest::{Error, Response, Url};
 use hyper::body::Bytes;
 
 use super::super::attempt::RequestAttempt;
@@ -17,7 +17,7 @@ use super::super::door::{Answer, Fate, Sent, last, prepare};
 use super::super::hops::Hops;
 use super::super::template::{Template, Watch, drain};
 use super::page::hinted;
-use super::{CheckedRequest, RetryRequest, refusal};
+use super::{CheckedRequest, RetryRequest, host, refusal};
 use crate::drive::before::BeforeAsync;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
@@ -26,7 +26,7 @@ use crate::drive::retry::Retry;
 use crate::drive::{Driver, Step};
 use crate::observe::{Observe, Observer as _};
 use crate::time::Timer;
-use crate::verdict::Retryable as _;
+use crate::verdict::{Rejected, Retryable as _};
 
 impl<P, C, K, O, B, T> RetryRequest<reqwest::RequestBuilder, Retry<P, C, K, O, B, T>>
 where
@@ -122,8 +122,9 @@ where
     {
         async move {
             let Self { builder, retry, mut rules, mut anew } = self;
-            let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
             let (client, built) = builder.build_split();
+            let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.url())));
+            let (checked, hint) = (rules.checked, rules.hint());
             let fate = Fate::default();
             let built = match built {
                 Ok(built) => built,
@@ -145,6 +146,9 @@ where
             let mut memory = driver.start();
             let mut last_status = None;
             loop {
+                if !driver.passes_gate_async(&memory).await && driver.is_late(&mut memory) {
+                    return finish(Ok(refused(Rejected::held(0), template.url())), checked, kept, read).await;
+                }
                 hops.begin();
                 let mut unsent = false;
                 let outcome: Result<_, Error> = match driver.admit() {
@@ -197,7 +201,7 @@ where
                             }
                         }
                     }
-                    Err(rejected) => Ok(Answer::Refused(refusal(rejected, template.url()).into(), rejected.verdict())),
+                    Err(rejected) => Ok(refused(rejected, template.url())),
                 };
                 let outcome = outcome.map(|answer| answer.if_unauthorized(hops.is_direct()));
                 fate.spent.store(template.is_spent(), Relaxed);
@@ -209,11 +213,7 @@ where
                     Step::Done(outcome) => return finish(outcome, checked, kept, read).await,
                     Step::Wait(wait, outcome) => (wait, outcome),
                 };
-                let outcome = match outcome {
-                    Ok(Answer::Read(value)) => Ok(Answer::Read(discard(value).await)),
-                    Ok(Answer::Refused(response, verdict)) => Ok(Answer::Refused(drain(response).await, verdict)),
-                    Err(error) => Err(error),
-                };
+                let outcome = let_go(outcome, &discard).await;
                 // Only a run with a deadline, or one that can be stopped, can still return it.
                 let last = driver.may_end(policy.within).then_some(outcome);
                 rest(pin!(driver.sleep(wait)), driver.word(), driver.signal()).await;
@@ -223,6 +223,22 @@ where
             }
         }
     }
+}
+
+/// Drains what was not wanted, so that its connection can be used again.
+async fn let_go<V, W: Future<Output = V>>(
+    outcome: Result<Answer<V, Response>, Error>,
+    discard: impl Fn(V) -> W,
+) -> Result<Answer<V, Response>, Error> {
+    Ok(match outcome? {
+        Answer::Read(value) => Answer::Read(discard(value).await),
+        Answer::Refused(response, verdict) => Answer::Refused(drain(response).await, verdict),
+    })
+}
+
+/// The answer in place of an attempt that no guard permitted.
+fn refused<V>(rejected: Rejected, url: &Url) -> Answer<V, Response> {
+    Answer::Refused(refusal(rejected, url).into(), rejected.verdict())
 }
 
 /// Returns what a run ends with. The page of a status that was not retried is read here.

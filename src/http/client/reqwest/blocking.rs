@@ -15,7 +15,7 @@ use super::super::door::{Answer, Fate, Sent, prepare, unbuilt_blocking};
 use super::super::hops::Hops;
 use super::super::template::{again, shorten, without_body};
 use super::page::hinted_blocking;
-use super::{CheckedRequest, RetryRequest, refusal};
+use super::{CheckedRequest, RetryRequest, host, refusal};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::{Accept, Classify};
 use crate::drive::plan::Plan;
@@ -25,7 +25,7 @@ use crate::drive::{Driver, Step};
 use crate::observe::Observe;
 use crate::observe::word::NoneAwaited;
 use crate::time::BlockingTimer;
-use crate::verdict::Retryable as _;
+use crate::verdict::{Rejected, Retryable as _};
 
 impl<P, C, K, O, B, T> RetryRequest<RequestBuilder, Retry<P, C, K, O, B, T>>
 where
@@ -100,8 +100,9 @@ where
         K: Accept<V>,
     {
         let Self { builder, retry, mut rules, mut anew } = self;
-        let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
         let (client, built) = builder.build_split();
+        let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.url())));
+        let (checked, hint) = (rules.checked, rules.hint());
         let fate = Fate::default();
         let mut built = match built {
             Ok(built) => built,
@@ -120,6 +121,11 @@ where
         let streams = stream.is_some();
         let mut last_status = None;
         loop {
+            if !driver.passes_gate(&memory) && driver.is_late_blocking(&mut memory) {
+                let rejected = Rejected::held(0);
+                let ended = Answer::Refused(refusal(rejected, built.url()).into(), rejected.verdict());
+                return finish(Ok(ended), checked, kept, read);
+            }
             hops.begin();
             let (number, begun) = (memory.attempt(), AtomicBool::new(false));
             let mut attempt = |limit| {

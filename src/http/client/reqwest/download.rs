@@ -1,11 +1,12 @@
 //! The request of a download.
 
 use core::borrow::Borrow;
+use std::string::String;
 
 use ::reqwest::{Error, blocking};
 
 use super::super::attempt::RequestAttempt;
-use super::RetryRequest;
+use super::{RetryRequest, host};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::Classify;
 use crate::drive::plan::Plan;
@@ -38,8 +39,9 @@ where
         T: Timer<Sleep: Send> + Send + 'a,
     {
         let Self { builder, retry, mut rules, anew } = self;
-        let (guards, hint) = (rules.guards(), rules.hint());
         let (client, built) = builder.build_split();
+        let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.url())));
+        let hint = rules.hint();
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),
@@ -88,8 +90,9 @@ where
         T: Send + 'a,
     {
         let Self { builder, retry, mut rules, anew } = self;
-        let (guards, hint) = (rules.guards(), rules.hint());
         let (client, built) = builder.build_split();
+        let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.url())));
+        let hint = rules.hint();
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),

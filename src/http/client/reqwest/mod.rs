@@ -97,3 +97,8 @@ fn refusal(rejected: Rejected, url: &Url) -> ::http::Response<String> {
     }
     response.body(rejected.to_string()).unwrap_or_default()
 }
+
+/// The key of the guards by host: a URL's host is in lower case already.
+fn host(url: &Url) -> String {
+    std::format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}

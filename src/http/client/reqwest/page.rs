@@ -5,13 +5,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::boxed::Box;
 use std::io::Read as _;
-use std::time::Instant;
 use std::vec::Vec;
 
 use ::reqwest::{Body, Response, ResponseBuilderExt as _, Url, blocking};
 use hyper::body::{Body as _, Bytes, Frame};
 
 use super::super::hint::{HintFrom, LONGEST, MOST};
+use crate::time::{BlockingTimer as _, ThreadTimer};
 use crate::verdict::Verdict;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -81,7 +81,7 @@ pub(in crate::http) fn hinted_blocking(
     verdict: Verdict,
     hint: &HintFrom,
 ) -> (blocking::Response, Verdict) {
-    let began = Instant::now();
+    let began = ThreadTimer.now();
     let (mut first, mut failure) = (Vec::new(), None);
     let length = response.content_length();
     if length.is_some_and(|length| length > MOST as u64) {
@@ -92,7 +92,7 @@ pub(in crate::http) fn hinted_blocking(
     }
     let mut buffer = [0; 4096];
     loop {
-        if first.len() >= MOST || began.elapsed() >= LONGEST {
+        if first.len() >= MOST || ThreadTimer.now().saturating_sub(began) >= LONGEST {
             failure = Some("the page was too long or too slow to be kept".into());
             break;
         }

@@ -1,12 +1,12 @@
 //! The request of a download.
 
 use core::borrow::Borrow;
-use std::string::ToString as _;
+use std::string::{String, ToString as _};
 
 use ::ureq::Error;
 
 use super::AgentRequest;
-use super::send::built;
+use super::send::{built, host};
 use crate::drive::before::BeforeBlocking;
 use crate::drive::judge::Classify;
 use crate::drive::plan::Plan;
@@ -42,8 +42,9 @@ where
         T: Send + 'a,
     {
         let Self { agent, builder, query, invalid, making, retry, mut rules } = self;
-        let (guards, hint) = (rules.guards(), rules.hint());
         let built = built(builder, invalid, &query);
+        let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.uri())));
+        let hint = rules.hint();
         let plan = *retry.plan.policy().borrow();
         let known = built.as_ref().map_or_else(
             |_| Known::unbuilt(plan),

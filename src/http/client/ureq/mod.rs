@@ -183,7 +183,7 @@ impl RetryAgent {
             builder: Request::builder().method(method).uri(uri),
             query: String::new(),
             invalid: None,
-            making: Making { body: Payload::Bytes(Vec::new()), prepare: self.prepare.clone() },
+            making: Making { body: Payload::Bytes(Vec::new()), prepare: self.prepare.clone(), reconfigured: false },
             retry: Retry::new(self.session.mounts.default_policy()),
             rules: Rules { session: Some(self.session.clone()), ..Rules::default() },
         }

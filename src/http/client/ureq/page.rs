@@ -1,13 +1,13 @@
 //! Reads the page of a status that is retried, for who finds the server's wait in it.
 
 use std::io::{self, Cursor, Read};
-use std::time::Instant;
 use std::vec::Vec;
 
 use ::http::Response;
 use ::ureq::Body;
 
 use super::super::hint::{HintFrom, LONGEST, MOST};
+use crate::time::{BlockingTimer as _, ThreadTimer};
 use crate::verdict::Verdict;
 
 /// An error in the place of what would have come behind it.
@@ -26,14 +26,14 @@ pub(in crate::http) fn hinted(
     hint: Option<&HintFrom>,
 ) -> (Response<Body>, Verdict) {
     let Some(hint) = hint else { return (response, verdict) };
-    let began = Instant::now();
+    let began = ThreadTimer.now();
     let (head, body) = response.into_parts();
     let mime = body.mime_type().map(ToString::to_string);
     let charset = body.charset().map(ToString::to_string);
     let mut body = body.into_reader();
     let (mut first, mut broken) = (Vec::new(), None);
     let mut buffer = [0; 4096];
-    while first.len() < MOST && began.elapsed() < LONGEST {
+    while first.len() < MOST && ThreadTimer.now().saturating_sub(began) < LONGEST {
         match body.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => first.extend_from_slice(&buffer[..read]),

@@ -57,9 +57,19 @@ pub struct AgentRequest<R = Retry<Policy>> {
 pub(in crate::http) struct Making {
     pub(super) body: Payload,
     pub(super) prepare: Vec<Prepare>,
+    /// Whether the agent's settings were changed for the request: it may follow redirects, then.
+    pub(super) reconfigured: bool,
 }
 
 impl Making {
+    /// Returns the length of the body, if it is known.
+    pub(super) fn length(&self) -> Option<usize> {
+        match &self.body {
+            Payload::Bytes(body) => Some(body.len()),
+            Payload::Anew(_) => None,
+        }
+    }
+
     /// Changes the head for an attempt.
     pub(in crate::http) fn prepare(&self, request: &mut Request<()>, of: RequestAttempt) -> Result<(), Error> {
         self.prepare.iter().try_for_each(|prepare| prepare(request, of))
@@ -149,7 +159,8 @@ impl<R> AgentRequest<R> {
 
     /// Changes the agent's settings for this request: its timeouts, its redirects, its proxy.
     ///
-    /// Whether a status is an error is the agent's setting, or [`error_for_status`](AgentRequest::error_for_status).
+    /// A request that is changed so counts as one that may follow redirects: see above for what that means for one that is
+    /// not idempotent. Whether a status is an error is the agent's setting, or [`error_for_status`](AgentRequest::error_for_status).
     ///
     /// ```no_run
     /// use persevere::{http::RetryAgent, Policy};
@@ -164,6 +175,14 @@ impl<R> AgentRequest<R> {
         mut self,
         change: impl FnOnce(ConfigBuilder<HttpCrateScope<()>>) -> ConfigBuilder<HttpCrateScope<()>>,
     ) -> Self {
+        self.making.reconfigured = true;
+        self.configured(change)
+    }
+
+    fn configured(
+        mut self,
+        change: impl FnOnce(ConfigBuilder<HttpCrateScope<()>>) -> ConfigBuilder<HttpCrateScope<()>>,
+    ) -> Self {
         if let Some(extensions) = self.builder.extensions_mut() {
             let mut carrier = Request::new(());
             core::mem::swap(carrier.extensions_mut(), extensions);
@@ -175,7 +194,7 @@ impl<R> AgentRequest<R> {
 
     /// Sets the time that each attempt may take, the reading of its body included.
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.config(|config| config.timeout_global(Some(timeout)))
+        self.configured(|config| config.timeout_global(Some(timeout)))
     }
 
     /// Sets the body.

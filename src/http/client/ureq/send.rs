@@ -30,6 +30,7 @@ use crate::http::Statuses;
 use crate::observe::Observe;
 use crate::observe::word::NoneAwaited;
 use crate::time::BlockingTimer;
+use crate::verdict::Rejected;
 
 /// A body that knows whether any of it was read.
 struct Watched<'a> {
@@ -53,9 +54,24 @@ fn unread(mut response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::builder().data(Vec::new()))
 }
 
+/// Drops what was not wanted.
+fn dropped<V>(answer: Answer<V, Response<Body>>, let_go: impl Fn(V) -> V) -> Answer<V, Response<Body>> {
+    match answer {
+        Answer::Read(value) => Answer::Read(let_go(value)),
+        Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
+    }
+}
+
 /// Reads it whole first: of a body that breaks off, JSON alone would say that it is malformed.
 fn read_json<V: serde_core::de::DeserializeOwned>(mut response: Response<Body>) -> Result<V, Error> {
     Body::builder().data(response.body_mut().read_to_vec()?).read_json()
+}
+
+/// The key of the guards by host.
+pub(super) fn host(uri: &Uri) -> String {
+    let known = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    std::format!("{host}:{}", uri.port_u16().unwrap_or(known))
 }
 
 /// Builds the head, with this added to the query of the URL.
@@ -200,18 +216,17 @@ where
         K: Accept<V>,
     {
         let Self { agent, builder, query, invalid, mut making, retry, mut rules } = self;
-        let (guards, checked, hint) = (rules.guards(), rules.checked, rules.hint());
+        let (checked, hint) = (rules.checked, rules.hint());
         let fate = Fate::default();
-        let mut built = match built(builder, invalid, &query) {
+        let built = built(builder, invalid, &query);
+        let guards = rules.guards(|| built.as_ref().map_or_else(|_| String::new(), |built| host(built.uri())));
+        let mut built = match built {
             Ok(built) => built,
             Err(error) => return Err(unbuilt_blocking(retry, guards, error)),
         };
         let url = built.uri().to_string();
         let (policy, rules, _) = rules.of(*retry.plan.policy().borrow(), built.method(), built.headers(), &url);
-        let length = match &making.body {
-            Payload::Bytes(body) => Some(body.len()),
-            Payload::Anew(_) => None,
-        };
+        let length = making.length();
         let needs_length = length != Some(0) || matches!(*built.method(), Method::POST | Method::PUT | Method::PATCH);
         let has_length = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| built.headers().contains_key(name));
         if let Some(length) = length.filter(|_| needs_length && !has_length) {
@@ -220,7 +235,8 @@ where
         // A server that is asked whether to go on may answer, and redirect, before it gets the body.
         let telling = length != Some(0) && !built.headers().contains_key(EXPECT);
         let config = agent.config();
-        let (status_as_error, redirects) = (checked || config.http_status_as_error(), config.max_redirects() > 0);
+        let status_as_error = checked || config.http_status_as_error();
+        let redirects = making.reconfigured || config.max_redirects() > 0;
         let failed = |response: &Response<Body>| {
             let status = response.status();
             (status_as_error && (status.is_client_error() || status.is_server_error())).then_some(status.as_u16())
@@ -229,6 +245,9 @@ where
         let mut memory = driver.start_blocking();
         let mut last_status = None;
         loop {
+            if !driver.passes_gate(&memory) && driver.is_late_blocking(&mut memory) {
+                return Err(Error::Io(Rejected::held(0).into()));
+            }
             let (begun, touched) = (AtomicBool::new(false), AtomicBool::new(false));
             let number = memory.attempt();
             // Of a status that is an error and not retried.
@@ -292,10 +311,7 @@ where
                 Step::Done(outcome) => return finish(outcome),
                 Step::Wait(wait, outcome) => (wait, outcome),
             };
-            let outcome = outcome.map(|answer| match answer {
-                Answer::Read(value) => Answer::Read(let_go(value)),
-                Answer::Refused(response, verdict) => Answer::Refused(unread(response), verdict),
-            });
+            let outcome = outcome.map(|answer| dropped(answer, &let_go));
             // Only a run with a deadline, or one that can be stopped, can still return it.
             let last = driver.may_end(policy.within).then_some(outcome);
             driver.wait_blocking(wait);
