@@ -14,7 +14,8 @@
 //! | How do I keep to a time? | [`deadlines`] |
 //! | How do I keep a connection or a feed alive? | [`reconnecting`] |
 //! | How do I download what is large? | [`downloads`] |
-//! | How do I stop it? | [`cancellation`] |
+//! | How do I stop it, and shut down? | [`cancellation`] |
+//! | What if the process dies? | [`queues`] |
 //! | Which layer should retry, and what protects whom? | [`layers`] |
 //! | How do I protect a server from my retries? | [`budgets_and_breakers`] |
 //! | What happened? | [`seeing_what_happened`] |
@@ -91,7 +92,9 @@ pages! {
     reconnecting: "How do I keep a connection or a feed alive?",
     #[cfg(not(doctest))]
     downloads: "How do I download what is large?",
-    cancellation: "How do I stop it?",
+    cancellation: "How do I stop it, and shut down?",
+    #[cfg(any(not(doctest), feature = "jitter"))]
+    queues: "What if the process dies?",
     budgets_and_breakers: "How do I protect a server from my retries?",
     seeing_what_happened: "What happened?",
     events: "What does a run report to `tracing` and `metrics`?",

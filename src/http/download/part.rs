@@ -11,13 +11,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::string::ToString as _;
-use std::time::Instant;
 use std::vec::Vec;
 
 use ::http::HeaderValue;
 
 use super::error::Cause;
 use super::rules::Facts;
+use crate::time::{BlockingTimer as _, ThreadTimer};
 
 /// After so many bytes, or so much time, what came is brought to the disk and noted. A process that is killed loses no
 /// more than this.
@@ -41,8 +41,8 @@ pub(crate) struct Part {
     pub(crate) have: u64,
     /// How many of them are known to be on the disk.
     synced: u64,
-    /// When that was noted.
-    noted: Instant,
+    /// When that was noted; none if it is long ago.
+    noted: Option<Duration>,
     /// Whether they may be continued.
     kept: bool,
     finished: bool,
@@ -61,8 +61,16 @@ impl Part {
         let facts = locked(&beside(&path, ".part.facts"))?;
         let bytes =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(&path, ".part"))?;
-        let mut this =
-            Self { path, bytes, facts, have: 0, synced: 0, noted: Instant::now(), kept: false, finished: false };
+        let mut this = Self {
+            path,
+            bytes,
+            facts,
+            have: 0,
+            synced: 0,
+            noted: Some(ThreadTimer.now()),
+            kept: false,
+            finished: false,
+        };
         let mut text = Vec::new();
         (&this.facts).take(LONGEST).read_to_end(&mut text)?;
         let kept = read(&text, key);
@@ -102,7 +110,8 @@ impl Part {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.write_all(bytes)?;
         self.have = self.have.saturating_add(bytes.len() as u64);
-        if self.have - self.synced >= SYNCED || self.noted.elapsed() >= NOTED { self.sync() } else { Ok(()) }
+        let due = self.noted.is_none_or(|noted| ThreadTimer.now().saturating_sub(noted) >= NOTED);
+        if due || self.have - self.synced >= SYNCED { self.sync() } else { Ok(()) }
     }
 
     /// Brings what is held to the disk, and notes how much that is.
@@ -113,7 +122,7 @@ impl Part {
             self.facts.sync_data()?;
             self.synced = self.have;
         }
-        self.noted = Instant::now();
+        self.noted = Some(ThreadTimer.now());
         Ok(())
     }
 
@@ -247,7 +256,7 @@ mod tests {
         part.write(b"few").unwrap();
         assert_eq!(noted(&path), Some((facts(), 0)));
         // A second later.
-        part.noted -= NOTED;
+        part.noted = None;
         part.write(b"more").unwrap();
         assert_eq!(noted(&path), Some((facts(), 7)));
         part.write(b"few").unwrap();
