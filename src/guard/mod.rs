@@ -32,8 +32,10 @@ pub use self::breaker::{Breaker, BreakerChange, BreakerState, Permit};
 pub use self::budget::Budget;
 #[cfg(target_has_atomic = "64")]
 pub use self::gate::Gate;
+#[cfg(all(any(feature = "reqwest", feature = "ureq"), target_has_atomic = "64"))]
+pub(crate) use self::guards::ByHost;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
-pub(crate) use self::guards::{ByHost, Guards};
+pub(crate) use self::guards::Guards;
 #[cfg(all(feature = "std", target_has_atomic = "64"))]
 pub use self::keyed::{Breakers, Budgets, Forgettable, Gates, Keyed, Throttles};
 #[cfg(all(not(target_has_atomic = "64"), any(feature = "reqwest", feature = "ureq")))]

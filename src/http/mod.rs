@@ -128,7 +128,8 @@
 //! | `total` | [`total`](crate::Policy::total): the same number of retries |
 //! | `connect`, `read`, `status`, `other` | the setters of these names in [`Policy`](crate::Policy), beside `total`; the lower one wins |
 //! | `redirect` | the client's own redirect policy: following one costs no retry, and running out of them is permanent |
-//! | `allowed_methods` | by the method and the `Idempotency-Key`; [`HttpPolicy::idempotent`] with `true` allows any |
+//! | `allowed_methods` | by the method and the `Idempotency-Key`; [`HttpPolicy::allowed_methods`] sets a list, and [`HttpPolicy::idempotent`] with `true` allows any |
+//! | all of its rules at once | [`HttpPolicy::urllib3`] |
 //! | `status_forcelist` | [`HttpPolicy::retry_only`]; [`Statuses::TRANSIENT`] unless set, which has 429 and 503 |
 //! | `backoff_factor` | [`backoff`](crate::Policy::backoff): 0.3 s waits 0, 0.6, 1.2 s, too, but with full jitter unless `.jitter(Jitter::None)`; 429 and 503 never wait 0 |
 //! | `backoff_max` | [`max_wait`](crate::Policy::max_wait), 120 s as well |

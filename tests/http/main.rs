@@ -25,4 +25,5 @@ mod tower;
 mod unsent;
 mod ureq;
 mod ureq_errors;
+mod urllib3;
 mod words;

@@ -1,4 +1,5 @@
 use core::fmt;
+#[cfg(feature = "tokio")]
 use core::future::Future;
 use std::string::String;
 use std::vec::Vec;
@@ -161,6 +162,8 @@ macro_rules! session {
 session!(reqwest::Client, reqwest::RequestBuilder);
 session!(blocking::Client, blocking::RequestBuilder);
 
+/// Without the feature `tokio` there is no default timer for it to wait with.
+#[cfg(feature = "tokio")]
 impl RetryClient<reqwest::Client> {
     /// Sends a request that is built already; see [`RetryRequest::send`].
     ///
