@@ -156,7 +156,7 @@ impl<K: Clone + Send + Sync + 'static> Keyed<K, Breaker> {
     /// let log = Arc::new(Mutex::new(Vec::new()));
     /// let seen = log.clone();
     /// let breakers: Breakers<String> = Breakers::new(1000, || Breaker::new().min_outcomes(1))
-    ///     .on_change(move |host, change: BreakerChange| seen.lock().unwrap().push((host.clone(), change.to())));
+    ///     .on_change(move |host: &String, change: BreakerChange| seen.lock().unwrap().push((host.clone(), change.to())));
     /// breakers.get("a.example").admit(Duration::ZERO)?.failed(Duration::ZERO);
     /// assert_eq!(*log.lock().unwrap(), [("a.example".to_owned(), BreakerState::Open)]);
     /// # Ok::<(), persevere::Rejected>(())
