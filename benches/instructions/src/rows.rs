@@ -58,7 +58,7 @@ const ROWS: &[Row] = &[
     Row("blocking, full jitter", Retry, "sync_retries_jitter", "sync_retries_bare", [326, 184]),
     Row("async, `retry_async!`", Retry, "async_retries_macro", "async_retries_bare", [245, 110]),
     Row("async, `#[retry]`", Retry, "async_retries_attribute", "async_retries_bare", [350, 110]),
-    Row("no wait, in a task of tokio's, over a yield", Retry, "yield_retries_macro", "yield_retries_bare", [282, 132]),
+    Row("no wait, in a task of tokio's, over a yield", Retry, "yield_retries_macro", "yield_retries_bare", [282, 134]),
     Row("`Backoff::next`", Poll, "next_plain", "sync_bare", [38, 38]),
     Row("`Backoff::next`, full jitter", Poll, "next_jittered", "sync_bare", [120, 120]),
 ];
