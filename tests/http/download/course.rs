@@ -241,7 +241,7 @@ async fn hooks_are_called_and_a_retry_is_told() {
 #[tokio::test]
 async fn an_attempt_timeout_cuts_the_body_which_goes_on() {
     let origin = Origin::new(|_, asked| Reply { stalls: true, ..pieces(asked, 4_000) });
-    let policy = Policy::new().total(50).backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(60));
+    let policy = Policy::new().total(50).backoff(Duration::ZERO).attempt_timeout(Duration::from_millis(120));
     let download = session(Policy::new()).get(origin.url()).policy(policy).download();
     assert!(read(download).await.unwrap() == version(1, LENGTH));
     assert!(origin.asked().len() >= 3);
