@@ -28,22 +28,24 @@ impl Server {
         static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
         for _ in 0..50 {
             let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let port = 20_000 + u16::try_from(std::process::id() % 500).unwrap() * 10 + next;
-            if std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
+            let port = 20_000 + u16::try_from(std::process::id() % 250).unwrap() * 10 + next;
+            // A cluster listens on a second port, 10 000 above.
+            if [port, port + 10_000].into_iter().any(|port| std::net::TcpListener::bind(("127.0.0.1", port)).is_err()) {
                 continue;
             }
             let mut command = Command::new("redis-server");
             command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--protected-mode", "no"]);
             command.args(["--enable-debug-command", "yes", "--logfile", "log", "--dir"]).arg(folder.path());
             let child = command.args(options).current_dir(folder.path()).spawn().unwrap();
-            let server = Self { child, port, folder };
+            let mut server = Self { child, port, folder };
             for _ in 0..500 {
                 if std::net::TcpStream::connect(server.address()).is_ok() {
                     return server;
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
-            panic!("redis did not start");
+            let log = std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
+            panic!("redis did not start: {:?}, {log}", server.child.try_wait());
         }
         panic!("no port is free");
     }
