@@ -257,7 +257,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
             Extra::NOTHING
         } else {
             let extra = plan.extra(&Failure { verdict: &verdict, now, seed: None });
-            let stopped = P::Signal::ANY && verdict.transient && plan.signal().is_stopped();
+            let stopped = verdict.transient && is_stopped(plan);
             Extra { stopped, ..extra }
         };
         let name = plan.name();
@@ -334,7 +334,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     /// ends the run if so.
     #[inline]
     fn late_at(&mut self, memory: &mut Memory, now: impl FnOnce(&T) -> Duration) -> bool {
-        if P::Signal::ANY && self.retry.plan.signal().is_stopped() {
+        if is_stopped(&self.retry.plan) {
             let now = nanos::from(now(&self.retry.timer));
             self.ended_before(memory, StopReason::Stopped, now);
             return true;
@@ -385,7 +385,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     /// Returns whether the deadline has passed, or the run was told to stop. It ends nothing.
     #[cfg(any(feature = "reqwest", feature = "ureq"))]
     fn is_over_at(&self, memory: &Memory, now: impl FnOnce(&T) -> Duration) -> bool {
-        P::Signal::ANY && self.retry.plan.signal().is_stopped()
+        is_stopped(&self.retry.plan)
             || self.retry.plan.within() != u64::MAX
                 && memory.state().left_nanos(nanos::from(now(&self.retry.timer))) == 0
     }
@@ -511,6 +511,12 @@ fn unusual(
 #[cold]
 fn unknown<'e, E>(error: &'e E, classify: &impl Classify<E>) -> Unknown<'e> {
     Unknown { type_name: type_name::<E>(), erased: classify.erased(error) }
+}
+
+/// Whether a run by this plan was told to stop.
+#[inline(always)]
+fn is_stopped<P: Plan>(plan: &P) -> bool {
+    P::Signal::ANY && plan.signal().is_stopped()
 }
 
 /// The core, for all but the usual runs.
@@ -823,10 +829,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
     where
         T: Timer,
     {
-        if !P::Signal::ANY {
-            return None;
-        }
-        let stopped = self.retry.plan.signal().is_stopped();
+        let stopped = is_stopped(&self.retry.plan);
         let outcome = P::Signal::kept(kept).filter(|_| stopped)?;
         self.late_at(memory, T::now);
         Some(outcome)

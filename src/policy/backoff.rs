@@ -406,10 +406,14 @@ impl Rule {
                 return 0;
             }
         }
-        let drawn = n.saturating_sub(1 + self.immediate_first as u32);
-        let before = nanos::min(self.base.saturating_mul(3_u64.saturating_pow(drawn)), self.max);
-        let (least, most) = self.range(self.capped(n), self.max, if drawn == 0 { 0 } else { before });
+        let (least, most) = self.range(self.capped(n), self.max, self.longest_decorrelated(n.saturating_sub(1)));
         least + jitter::within(most - least, random)
+    }
+
+    /// The longest that wait `n` can be with decorrelated jitter, where none before it was drawn short.
+    pub(crate) const fn longest_decorrelated(&self, n: u32) -> u64 {
+        let drawn = n.saturating_sub(self.immediate_first as u32);
+        nanos::min(self.base.saturating_mul(3_u64.saturating_pow(drawn)), self.max)
     }
 }
 

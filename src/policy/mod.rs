@@ -448,10 +448,7 @@ impl Preview {
         let rule = &self.policy.rule;
         match rule.jitter() {
             // No source needed: the whole range is below this.
-            Jitter::Decorrelated => {
-                let drawn = n.saturating_sub(u32::from(rule.immediate_first));
-                rule.max.min(rule.base.saturating_mul(3_u64.saturating_pow(drawn)))
-            }
+            Jitter::Decorrelated => rule.longest_decorrelated(n),
             Jitter::Additive(amount) if !rule.is_immediate(n) => {
                 rule.grown(n).saturating_add(nanos::from(amount)).min(rule.max)
             }

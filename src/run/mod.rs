@@ -365,17 +365,8 @@ pub(crate) fn decide<const USUAL: bool>(
         state.pace = extra.pace;
     }
     let attempt = state.attempt();
-    if !verdict.transient {
-        return Err(if verdict.unclassified { StopReason::Unclassified } else { StopReason::Permanent });
-    }
-    if !policy.idempotent && verdict.reached != Reached::No {
-        return Err(StopReason::NotIdempotent);
-    }
-    if !verdict.repeatable {
-        return Err(StopReason::BodyNotReplayable);
-    }
-    if policy.total != UNLIMITED && attempt > policy.total {
-        return Err(StopReason::Exhausted);
+    if let Some(reason) = ended(policy, verdict, attempt) {
+        return Err(reason);
     }
     if !USUAL && policy.limits != UNSET_LIMITS {
         let failures = &mut state.failures[slot(verdict.fault)];
@@ -412,6 +403,24 @@ pub(crate) fn decide<const USUAL: bool>(
     }
     state.attempt = state.attempt.saturating_add(1);
     Ok(wait)
+}
+
+/// Why no retry follows the failure of this attempt, whatever came before it.
+#[inline(always)]
+const fn ended(policy: &Policy, verdict: &Verdict, attempt: u32) -> Option<StopReason> {
+    if !verdict.transient {
+        return Some(if verdict.unclassified { StopReason::Unclassified } else { StopReason::Permanent });
+    }
+    if !policy.idempotent && !matches!(verdict.reached, Reached::No) {
+        return Some(StopReason::NotIdempotent);
+    }
+    if !verdict.repeatable {
+        return Some(StopReason::BodyNotReplayable);
+    }
+    if policy.total != UNLIMITED && attempt > policy.total {
+        return Some(StopReason::Exhausted);
+    }
+    None
 }
 
 /// The least wait that the server's hint asks for, with up to a fifth on top, so that a thousand clients that were

@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use super::streak::Streak;
-use super::{Decision, Run, State, StopReason, hinted};
-use crate::policy::{Hints, Policy, StreakPolicy, UNLIMITED};
+use super::{Decision, Run, State, StopReason, ended, hinted};
+use crate::policy::{Hints, Policy, StreakPolicy};
 use crate::time::nanos;
-use crate::verdict::{Fault, Reached, Verdict};
+use crate::verdict::{Fault, Verdict};
 
 impl Policy {
     /// Decides what follows a failure, for whoever keeps the count elsewhere: a queue that delivers again.
@@ -37,17 +37,8 @@ impl Policy {
     /// ```
     pub const fn next(&self, failures: u32, since: Duration, verdict: Verdict, random: u64) -> Decision {
         let failures = if failures == 0 { 1 } else { failures };
-        if !verdict.transient {
-            return Decision::Stop(if verdict.unclassified { StopReason::Unclassified } else { StopReason::Permanent });
-        }
-        if !self.idempotent && !matches!(verdict.reached, Reached::No) {
-            return Decision::Stop(StopReason::NotIdempotent);
-        }
-        if !verdict.repeatable {
-            return Decision::Stop(StopReason::BodyNotReplayable);
-        }
-        if self.total != UNLIMITED && failures > self.total {
-            return Decision::Stop(StopReason::Exhausted);
+        if let Some(reason) = ended(self, &verdict, failures) {
+            return Decision::Stop(reason);
         }
         if let Some(own) = self.own_limit(verdict.fault) {
             if failures > own as u32 {
