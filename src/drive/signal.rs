@@ -4,6 +4,8 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use crate::time::BlockingTimer;
+#[cfg(feature = "std")]
+use crate::time::in_slices;
 
 /// May end a run's waits. A run without one keeps nothing for it.
 #[doc(hidden)]
@@ -120,13 +122,7 @@ impl<B: BlockingSignal> BlockingSignal for (NoSignal, B) {
 #[cfg(feature = "std")]
 impl<A: BlockingSignal, B: BlockingSignal, C: BlockingSignal> BlockingSignal for ((A, B), C) {
     fn sleep<T: BlockingTimer>(&self, timer: &T, wait: Duration) {
-        const SLICE: Duration = Duration::from_millis(20);
-        let mut left = wait;
-        while !left.is_zero() && !self.is_stopped() {
-            let slice = left.min(SLICE);
-            self.1.sleep(timer, slice);
-            left = left.saturating_sub(slice);
-        }
+        in_slices(wait, || self.is_stopped(), |slice| self.1.sleep(timer, slice));
     }
 }
 
@@ -186,15 +182,14 @@ mod with_std {
         }
 
         fn ask(&self, context: &mut Context<'_>) -> Poll<()> {
-            // A panic of the future's passed through; what it left is over.
-            let mut future = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(running) = &mut *future {
-                if running.as_mut().poll(context).is_pending() {
-                    return Poll::Pending;
-                }
-                *future = None;
+            // A panic of the future's passes through. The future is taken out before, so it counts as over from then on.
+            let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(mut future) = place.take() else { return Poll::Ready(()) };
+            let polled = future.as_mut().poll(context).map(drop);
+            if polled.is_pending() {
+                *place = Some(future);
             }
-            Poll::Ready(())
+            polled
         }
     }
 

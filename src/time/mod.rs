@@ -95,13 +95,19 @@ pub trait BlockingTimer {
     /// once.
     #[cfg(feature = "std")]
     fn sleep_unless(&self, wait: Duration, stop: &Stop) {
-        const SLICE: Duration = Duration::from_millis(20);
-        let mut left = wait;
-        while !left.is_zero() && !stop.is_stopped() {
-            let slice = left.min(SLICE);
-            self.sleep(slice);
-            left = left.saturating_sub(slice);
-        }
+        in_slices(wait, || stop.is_stopped(), |slice| self.sleep(slice));
+    }
+}
+
+/// Sleeps in slices, and looks in between whether to stop.
+#[cfg(feature = "std")]
+pub(crate) fn in_slices(wait: Duration, is_stopped: impl Fn() -> bool, sleep: impl Fn(Duration)) {
+    const SLICE: Duration = Duration::from_millis(20);
+    let mut left = wait;
+    while !left.is_zero() && !is_stopped() {
+        let slice = left.min(SLICE);
+        sleep(slice);
+        left = left.saturating_sub(slice);
     }
 }
 

@@ -211,6 +211,11 @@ fn a_panic_of_the_future_passes_through() {
         paused().block_on(retry_async(run, async || Err::<(), _>(FAILURE)))
     }));
     assert_eq!(outcome.unwrap_err().downcast_ref::<&str>(), Some(&"of the future's"));
+    // A future that panicked is not polled again by another run that has it.
+    let run = policy().until(async { panic!("of the future's") });
+    let attempt = || paused().block_on(retry_async(run.clone(), async || Err::<(), _>(FAILURE)));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt)).is_err());
+    assert_eq!(attempt(), Err(FAILURE));
 }
 
 #[test]
