@@ -76,6 +76,14 @@ impl Default for Form {
     }
 }
 
+impl Form {
+    /// The first factor that is not finite, of all backoffs.
+    fn unbounded_factor(&self) -> Option<f64> {
+        let factors = self.backoff_for.values().map(|rule| rule.factor);
+        factors.chain([self.factor]).find(|factor| !factor.is_finite())
+    }
+}
+
 impl Default for RuleForm {
     fn default() -> Self {
         Self::from(Policy::new().rule)
@@ -214,9 +222,6 @@ impl TryFrom<Form> for StreakPolicy {
         let plain = Form { reset_after: None, failing_for: None, backoff_for: BTreeMap::new(), ..form };
         let mut policy = Self::from(Policy::try_from(plain)?);
         for (fault, rule) in backoffs {
-            if !rule.factor.is_finite() {
-                return Err(format!("factor is {}: it must be a finite number", rule.factor));
-            }
             policy.rules.backoffs[fault as usize] = Some(rule.into());
         }
         (policy.rules.reset_after, policy.rules.failing_for) = (reset_after, failing_for);
@@ -327,8 +332,7 @@ macro_rules! as_form {
         impl Serialize for $policy {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let form = Form::from(*self);
-                let factors = form.backoff_for.values().map(|rule| rule.factor);
-                if let Some(factor) = factors.chain([form.factor]).find(|factor| !factor.is_finite()) {
+                if let Some(factor) = form.unbounded_factor() {
                     return Err(ser::Error::custom(format!("factor is {factor}: what can't be read back is not written")));
                 }
                 form.serialize(serializer)
@@ -339,8 +343,8 @@ macro_rules! as_form {
         impl<'de> Deserialize<'de> for $policy {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let form = Form::deserialize(deserializer)?;
-                if !form.factor.is_finite() {
-                    return Err(de::Error::custom(format!("factor is {}: it must be a finite number", form.factor)));
+                if let Some(factor) = form.unbounded_factor() {
+                    return Err(de::Error::custom(format!("factor is {factor}: it must be a finite number")));
                 }
                 let policy = Self::try_from(form).map_err(de::Error::custom)?;
                 policy.check().map_err(de::Error::custom)?;
