@@ -8,7 +8,7 @@ use crate::item::Item;
 use crate::tokens::{braced, braced_at, idents, located};
 
 /// Quotes at `mixed_site`, where no local meets a local of the user's. A pattern meets statics and constants all the
-/// same, whatever its span: so each name that is bound begins with `__persevere_`.
+/// same, even with this span. So each name that is bound begins with `__persevere_`.
 macro_rules! quoted {
     ($($tokens:tt)*) => { quote_spanned!(Span::mixed_site()=> $($tokens)*) };
 }
@@ -56,7 +56,7 @@ fn run(item: &Item, args: &Args) -> TokenStream {
     };
     let operation = braced_at(operation, *place);
     let guarded = quoted!(__persevere_run.guard_future(&__persevere_memory, async #operation).await);
-    // What tells of the attempt stands in for the run, in a block of its own.
+    // The two parts of `told` stand in for the run here, so they have a block of their own.
     let ended = told.map_or_else(|| guarded.clone(), |told| quoted!({ #told #guarded }));
     // A `match` keeps what the policy borrows. The braces of `break 'attempt` are for syn, which takes a path's `::` for
     // the colon of a label. The step holds the error's type: it is gone before the wait, which keeps

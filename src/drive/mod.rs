@@ -128,7 +128,7 @@ impl Due {
     }
 }
 
-/// What tells an operation of its attempt, once its hook has ended.
+/// Describes an attempt to its operation, once the hook has ended.
 #[derive(Debug)]
 pub struct Teller<'a, T> {
     due: Due,
@@ -953,7 +953,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         Making { limit: plan.limit(), before, note: *note, mark, timing: PhantomData, timer: Lent(timer) }
     }
 
-    /// What tells the attempt that is due of itself, and what makes it. Both look at the timer.
+    /// Returns two parts: one describes the attempt that is due, the other makes it. Both look at the timer.
     #[inline(always)]
     pub fn told(&mut self, memory: &Memory) -> (Teller<'_, T>, Making<'_, P, O, B, &T>)
     where
@@ -982,7 +982,7 @@ impl<P: Plan, C, K, O: Observer, B: Before, T> Driver<P, C, K, O, B, T> {
         self.ended_before(memory, StopReason::Stopped, now);
     }
 
-    /// Tells guards that the attempt got through, though it goes on: a stream was opened.
+    /// Reports an attempt that goes on as a success to the guards. A stream was opened.
     #[cfg(feature = "stream")]
     pub(crate) fn opened(&mut self)
     where

@@ -341,7 +341,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, before: (self.before, Keep))
     }
 
-    /// Waits and tells the time with this timer: a [`Timer`](crate::time::Timer) for async runs, a
+    /// Sets the timer, for the time and for the waits: a [`Timer`](crate::time::Timer) for async runs, a
     /// [`BlockingTimer`](crate::time::BlockingTimer) for blocking ones.
     pub fn timer<U>(self, timer: U) -> Retry<P, C, K, O, B, U> {
         replace!(self, timer: timer)
@@ -473,7 +473,7 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Spending::new(budget)))
     }
 
-    /// Asks a [`Breaker`](crate::guard::Breaker) that many runs share before each attempt, and tells it each outcome.
+    /// Asks a [`Breaker`](crate::guard::Breaker) that many runs share before each attempt, and reports each outcome to it.
     ///
     /// While it is open no attempt begins, and the run ends with an error made by `E: From<Rejected>`. If it would still be
     /// open after the next wait, the run ends at once with the operation's own error. A retry that waited and then finds the
@@ -503,8 +503,8 @@ impl<P, C, K, O, B, T> Retry<P, C, K, O, B, T> {
         replace!(self, observe: (self.observe, Breaking::new(breaker)))
     }
 
-    /// Asks an [`AdaptiveThrottle`](crate::guard::AdaptiveThrottle) that many runs share before the first attempt, and tells
-    /// it each outcome.
+    /// Asks an [`AdaptiveThrottle`](crate::guard::AdaptiveThrottle) that many runs share before the first attempt, and
+    /// reports each outcome to it.
     ///
     /// A first attempt that it holds back is not made: the run ends with an error made by `E: From<Rejected>`, and
     /// [`StopReason::Throttled`](crate::StopReason::Throttled).

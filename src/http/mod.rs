@@ -72,8 +72,8 @@
 //! | status 504 | idempotent | idempotent |
 //! | status 501, 505, any other 4xx | no | no |
 //!
-//! The table is that of the plain errors. The doors know more: `RetryExt`, `RetryClient` and `RetryAgent` send a request
-//! again whatever its method if they know that nothing of it was sent, and if in doubt they send what is not idempotent
+//! The table is that of the plain errors. The entry points know more: `RetryExt`, `RetryClient` and `RetryAgent` send a request
+//! again with any method if they know that nothing of it was sent, and if in doubt they send what is not idempotent
 //! once. Things to know:
 //!
 //! - **Redirects.** A plain error does not say that a redirect was followed before the connection failed: the first
@@ -81,7 +81,7 @@
 //!   never do. So where a policy says `idempotent(false)` and no entry point of this module is used, let the client follow
 //!   no redirects. The pages of `RetryRequest` and `AgentRequest` say what these know.
 //! - **reqwest's own retries.** Over HTTP/2 reqwest sends a request again by itself, twice and at once, after a `GOAWAY` or a
-//!   `REFUSED_STREAM`, whatever its method. If the last of them is refused, the error says "connection refused", and
+//!   `REFUSED_STREAM`, with any method. If the last of them is refused, the error says "connection refused", and
 //!   nothing of the first, which may have been executed. `RetryClient::build` turns these retries off. For other clients
 //!   say `retry(reqwest::retry::never())` where a policy says `idempotent(false)`. `RetryExt` and `RetryClient::new` are
 //!   safe without it: of what is not idempotent they watch the body, or send it once.

@@ -62,10 +62,11 @@ impl HttpPolicy {
         Self { statuses: Statuses::NONE, hinted: true, methods: Some(Methods::IDEMPOTENT), ..Self::new(policy) }
     }
 
-    /// Sets the only methods that are repeated after a request may have been executed, whatever its `Idempotency-Key`:
-    /// urllib3's `allowed_methods`. Methods outside of HTTP's standard can't be in the list.
+    /// Sets the only methods that are repeated after a request may have been executed.
     ///
-    /// A request that was provably not sent is sent again whatever its method.
+    /// An `Idempotency-Key` does not add to them. This is urllib3's `allowed_methods`. Methods outside of HTTP's standard can't be in the list.
+    ///
+    /// A request that was provably not sent is sent again with any method.
     /// [`idempotent`](HttpPolicy::idempotent) overrides it.
     ///
     /// ```

@@ -79,7 +79,7 @@ pub enum Hints {
     /// comes back before it is wanted. The default.
     #[default]
     GiveUp,
-    /// Waits `max_hint` in its place, and up to a fifth more with jitter.
+    /// Waits `max_hint` instead, and up to a fifth more with jitter.
     Clamp,
     /// Takes no notice of any hint.
     Ignore,

@@ -163,7 +163,7 @@ impl<P: Into<Self>> From<Timed<P>> for Form {
     }
 }
 
-/// A time of which `u64::MAX` means none.
+/// A time limit. `u64::MAX` means that there is none.
 fn limit(nanos: u64) -> Option<Human> {
     (nanos != u64::MAX).then_some(Human(nanos))
 }

@@ -13,7 +13,7 @@ use crate::time::nanos;
 /// The error is classified like any other, and counts as [`Fault::Timeout`](crate::Fault::Timeout).
 ///
 /// Blocking code can't be cut: there give the operation its own timeout, with what
-/// [`Attempt::remaining`](crate::Attempt::remaining) tells.
+/// [`Attempt::remaining`](crate::Attempt::remaining) returns.
 ///
 /// ```
 /// use persevere::{Policy, Timed};

@@ -244,7 +244,7 @@ impl Failure {
         self.hint
     }
 
-    /// Tells whether a run inside the attempt gave up; see [`Nested`](crate::guard::Nested).
+    /// Returns whether a run inside the attempt gave up; see [`Nested`](crate::guard::Nested).
     pub const fn nested(&self) -> bool {
         self.nested
     }

@@ -1,4 +1,4 @@
-//! What a stream tells when it is healthy again.
+//! The report of a stream that is healthy again.
 
 use core::fmt;
 use core::time::Duration;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | code that names its timer, or a policy | [`VirtualTimer`]: time passes by sleeping, and the waits are listed |
 //! | async code on tokio | tokio's own paused clock (`start_paused = true`), which the default timer obeys |
-//! | code that names nothing and shall not be changed | [`skip_waits`] or [`cap_waits`]: its waits take no time, or little |
+//! | code that names no timer and that you can't change | [`skip_waits`] or [`cap_waits`]: its waits take no time, or little |
 //! | what a run does with failures | [`Script`]: fails as often as you say, stalls, then succeeds |
 //! | jittered waits | [`seed`](crate::Policy::seed): same seed, same waits |
 //!

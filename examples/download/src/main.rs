@@ -106,7 +106,7 @@ async fn compare(client: &RetryClient<reqwest::Client>, size: u64) -> Result<()>
             );
         }
     }
-    // Of the client and the server, which share this process. Linux alone tells it.
+    // Client and server share this process. Only Linux reports the figure.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map_or("unknown", str::trim);
     println!("  most memory of this process: {most}");

@@ -21,7 +21,7 @@ pub(crate) struct Content {
     /// The furthest position of any version, and what it was when the attempt began.
     furthest: u64,
     began: u64,
-    /// And what it was when the last request was sent, of which an attempt may have several.
+    /// The same when the last request was sent. An attempt may send several.
     sent: u64,
     /// Where the body that is being read must end.
     until: Option<u64>,

@@ -1,4 +1,4 @@
-//! The run of a download, behind a pointer: so that a download has a type that can be written, whatever its policy has.
+//! The run of a download. It is behind a pointer, so that the type of a download does not depend on its policy's.
 
 use core::time::Duration;
 use std::boxed::Box;

@@ -129,7 +129,7 @@ macro_rules! prepare {
             ///
             /// It gets the request as it was built, not what was made of it for the attempt before. A body that is a stream
             /// is not in it. It may return `()`, or a `Result`. An error is the attempt's. Nothing was sent then, so
-            /// the request may be sent again whatever its method. Several are called in their order. A panic in it passes
+            /// the request may be sent again with any method. Several are called in their order. A panic in it passes
             /// through.
             ///
             /// ```no_run

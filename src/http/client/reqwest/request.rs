@@ -93,7 +93,7 @@ impl<B: RequestBuilder, R> RetryRequest<B, R> {
         self
     }
 
-    /// Sets whether this request may be sent again after it may have been executed, whatever its method.
+    /// Sets whether this request may be sent again after it may have been executed. Its method then does not matter.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.rules.idempotent = Some(idempotent);
         self

@@ -32,11 +32,12 @@ use crate::report::{ByDisplay, Report, Reporting};
 /// whatever timeouts the agent has. ureq closes a connection with an unread page, so the next attempt opens a new one.
 /// A response without a page keeps its connection.
 ///
-/// What may be sent twice is decided by the method and the `Idempotency-Key`, see [`HttpPolicy::for_request`](crate::http::HttpPolicy::for_request). A body is
-/// read when the request's head has been sent: as long as it was not, nothing was executed, and the request is sent again
-/// whatever its method and the error. Without a body nothing tells: when a connection fails, a redirect may have led
-/// there, and the first server has executed the request. Then one that is not idempotent is sent again only if the agent
-/// follows no redirects (`max_redirects(0)`).
+/// The method and the `Idempotency-Key` decide what may be sent twice; see
+/// [`HttpPolicy::for_request`](crate::http::HttpPolicy::for_request). ureq reads a body after it has sent the request's head.
+/// If the body was not read, nothing was executed, and the request is sent again with any method. A request without a body
+/// gives no such sign. If its connection fails, a redirect may have led there, and the first server may have executed the
+/// request. Such a request that is not idempotent is sent again only if the agent follows no redirects
+/// (`max_redirects(0)`).
 ///
 /// An attempt timeout takes the place of the agent's `timeout_global` in each attempt, even if it is longer. It is
 /// clipped to what is left of the deadline. A [`deadline`](Policy::deadline) does the same with what is left of it. The agent's other timeouts hold beside it.
@@ -288,7 +289,7 @@ impl<R> AgentRequest<R> {
         self
     }
 
-    /// Sets whether this request may be sent again after it may have been executed, whatever its method.
+    /// Sets whether this request may be sent again after it may have been executed. Its method then does not matter.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.rules.idempotent = Some(idempotent);
         self
